@@ -1,0 +1,1 @@
+//! sagabus-adapter-process

@@ -1,0 +1,1 @@
+//! Secrets: known to workers, and to nobody else.

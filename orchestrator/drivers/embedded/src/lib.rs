@@ -1,0 +1,1 @@
+//! sagabus-driver-embedded

@@ -1,0 +1,28 @@
+//! What can be set about an engine.
+
+use sagabus_core::decide::Environment;
+
+/// What can be set about an engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What expressions see: `$runtime` and the shape of the secrets.
+    pub environment: Environment,
+    /// The partition whose outcomes this process takes.
+    pub partition: u32,
+    /// How many running instances are kept in memory between two causes, at most.
+    pub cached_instances: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            environment: Environment {
+                runtime: serde_json::json!({ "name": "sagabus", "version": env!("CARGO_PKG_VERSION"), "metadata": {} }),
+                ..Environment::default()
+            },
+            partition: 0,
+            // At some 20 KiB each this is 80 MiB at the very most; instances that wait are not kept at all.
+            cached_instances: 4096,
+        }
+    }
+}

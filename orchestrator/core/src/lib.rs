@@ -18,4 +18,5 @@ pub mod problem;
 pub mod report;
 pub mod retry;
 pub mod schema;
+pub mod suggest;
 pub mod time;

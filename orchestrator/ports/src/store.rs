@@ -60,10 +60,9 @@ pub struct NewInstance {
     pub digest: Digest,
     /// The key of its start: unique per namespace and name of the workflow.
     pub key: String,
-    /// Digest of the raw input: the same key with another one is a conflict.
+    /// Digest of the raw input: the same key with another one is a conflict. The input itself is in the first entry and
+    /// nowhere else, so that a row that changes with every step stays narrow.
     pub input_digest: Digest,
-    /// The raw input.
-    pub input: Value,
     /// Who started it, if it is a sub-flow.
     pub parent: Option<Parent>,
     /// When it began.

@@ -30,6 +30,8 @@ pub struct Batch {
     /// Inbox rows that are dealt with without a change of an instance: a repeated start, a cause for an instance that has
     /// ended. They are deleted.
     pub dropped: Vec<String>,
+    /// Timers that their instance ignored: they are deleted, unless they are set to another time by now.
+    pub expired: Vec<DueTimer>,
 }
 
 /// One step of one instance.

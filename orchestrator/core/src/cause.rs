@@ -93,6 +93,8 @@ pub struct Parent {
     pub execution: ExecutionId,
     /// Whether it waits for the end.
     pub waits: bool,
+    /// How many sub-flows enclose the new one: 1 for that of a workflow that nobody called.
+    pub depth: u32,
 }
 
 /// How an attempt of a call ended.

@@ -1,8 +1,44 @@
 //! Cause → facts and effects: what the engine is about. Pure; see [`decide`].
+//!
+//! The parts: `enter` begins tasks, `act` does what each kind does, `leave` ends them and goes on, `fail` lets errors travel
+//! and gives up what they leave behind, `listen` takes events, `scope` shows expressions what they may see.
+
+use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 
-use crate::{cause::Cause, effect::Effect, fact::Entry, instance::Instance, plan::Plan, time::Timestamp};
+use crate::{
+    cause::{Cause, EffectState, Outcome},
+    effect::{CallStatus, Effect, Settlement},
+    fact::{Entry, Fact},
+    id::{CallId, ExecutionId},
+    instance::{Execution, Instance, State},
+    plan::{Plan, TaskId, Then},
+    problem::{Problem, Standard},
+    time::Timestamp,
+};
+
+mod act;
+mod begin;
+mod enter;
+mod fail;
+mod leave;
+mod listen;
+mod scope;
+mod wake;
+
+/// How many tasks one decision may begin. A loop of tasks that wait for nothing would otherwise go on for ever and
+/// make one entry without end.
+pub const TASKS_PER_DECISION_MAX: u32 = 20_000;
+
+/// How many executions an instance may have in its life: what a journal of some 50 MiB holds.
+pub const EXECUTIONS_MAX: u32 = 200_000;
+
+/// How deep sub-flows, functions and blocks may be nested in one instance.
+pub const DEPTH_MAX: usize = 64;
+
+/// How many items a `for` may have.
+pub const ITEMS_MAX: usize = 10_000;
 
 /// What a decision sees of the world besides plan, instance and cause. Values, fixed while the process runs.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +68,8 @@ pub struct Decision {
     pub effects: Vec<Effect>,
     /// Why the cause was ignored, if it was: a late outcome, a timer of an execution that has ended.
     pub ignored: Option<&'static str>,
+    /// The instance contradicts itself: a defect of this program. It is to be parked with its journal, and nothing committed.
+    pub broken: Option<String>,
 }
 
 /// Decides what follows from a cause.
@@ -46,6 +84,186 @@ pub fn decide(
     now: Timestamp,
     environment: &Environment,
 ) -> (Instance, Decision) {
-    let _ = (plan, cause, now, environment);
-    (instance, Decision::default())
+    let mut decider = Decider {
+        plan,
+        environment,
+        now,
+        instance,
+        facts: Vec::new(),
+        effects: Vec::new(),
+        steps: VecDeque::new(),
+        failed_call: None,
+        tasks: 0,
+        broken: None,
+    };
+    let ignored = decider.wake(cause).err();
+    decider.work();
+    decider.conclude(cause, ignored)
+}
+
+/// A decision in the making.
+struct Decider<'a> {
+    plan: &'a Plan,
+    environment: &'a Environment,
+    now: Timestamp,
+    instance: Instance,
+    facts: Vec<Fact>,
+    effects: Vec<Effect>,
+    /// What is still to be done, so that a long sequence of tasks needs no deep stack.
+    steps: VecDeque<Step>,
+    /// The attempt whose failure is travelling: settled once it is known whether it will be tried again.
+    failed_call: Option<FailedCall>,
+    tasks: u32,
+    broken: Option<String>,
+}
+
+/// Something still to be done in a decision.
+enum Step {
+    /// Go on at this place of a block.
+    Next { block: ExecutionId, index: usize },
+    /// Begin a branch of a fork.
+    Branch { fork: ExecutionId, task: TaskId, branch: u32 },
+}
+
+struct FailedCall {
+    call: CallId,
+    attempt: u32,
+    error: Problem,
+    effect: EffectState,
+}
+
+/// An execution came to its end: what happens next depends on what encloses it.
+struct Ending {
+    parent: ExecutionId,
+    task: TaskId,
+    output: std::sync::Arc<Value>,
+    then: Then,
+}
+
+impl Decider<'_> {
+    /// Records a fact: applies it and puts it in the entry.
+    fn record(&mut self, fact: Fact) {
+        if self.broken.is_none() {
+            self.broken = self.instance.apply_fact(&fact, self.now).err();
+        }
+        self.facts.push(fact);
+    }
+
+    fn work(&mut self) {
+        while let Some(step) = self.steps.pop_front() {
+            if self.broken.is_some() || self.instance.end.is_some() {
+                return;
+            }
+            match step {
+                Step::Next { block, index } => self.next(block, index),
+                Step::Branch { fork, task, branch } => {
+                    // A branch before this one may have ended the fork already.
+                    if self.instance.executions.contains_key(&fork) {
+                        self.enter(fork, task, None, Some(branch));
+                    }
+                }
+            }
+        }
+    }
+
+    fn conclude(mut self, cause: &Cause, ignored: Option<&'static str>) -> (Instance, Decision) {
+        if let Some(broken) = self.broken {
+            return (self.instance, Decision { broken: Some(broken), ..Decision::default() });
+        }
+        self.settle_failed_call(CallStatus::Failed, None);
+        if self.facts.is_empty() {
+            return (self.instance, Decision { ignored, ..Decision::default() });
+        }
+        self.instance.seq += 1;
+        let entry = Entry { seq: self.instance.seq, at: self.now, cause: cause.word().to_owned(), facts: self.facts };
+        (self.instance, Decision { entry: Some(entry), effects: self.effects, ..Decision::default() })
+    }
+
+    /// Settles the call whose failure was travelling, if there is one.
+    fn settle_failed_call(&mut self, status: CallStatus, next_attempt_at: Option<Timestamp>) -> Option<CallId> {
+        let FailedCall { call, attempt, error, effect } = self.failed_call.take()?;
+        self.effects.push(Effect::Settle(Settlement {
+            call,
+            attempt,
+            status,
+            error: Some(error),
+            effect: Some(effect),
+            next_attempt_at,
+        }));
+        Some(call)
+    }
+
+    /// A live execution. Asked only for ids that the instance has just shown.
+    fn execution(&self, id: ExecutionId) -> Option<&Execution> {
+        self.instance.executions.get(&id)
+    }
+
+    /// JSON pointer of an execution's task; the workflow's is empty.
+    fn reference(&self, id: ExecutionId) -> &str {
+        self.execution(id).and_then(|execution| execution.task).map_or("", |task| &self.plan.task(task).reference)
+    }
+
+    /// The execution and those that enclose it, from the inside out.
+    fn upwards(&self, from: ExecutionId) -> impl Iterator<Item = (ExecutionId, &Execution)> + '_ {
+        let mut next = Some(from);
+        std::iter::from_fn(move || {
+            let id = next?;
+            let execution = self.instance.executions.get(&id)?;
+            next = execution.parent;
+            Some((id, execution))
+        })
+    }
+
+    /// The execution that awaits this attempt.
+    fn caller(&self, call: CallId, attempt: u32) -> Option<ExecutionId> {
+        let awaits = State::Calling { call, attempt };
+        self.instance.executions.iter().find_map(|(id, execution)| (execution.state == awaits).then_some(*id))
+    }
+
+    /// The attempt that an execution awaits has failed: settled once it is known whether it will be made again.
+    fn call_failed(&mut self, execution: ExecutionId, error: &Problem, effect: EffectState) {
+        let Some(State::Calling { call, attempt }) = self.execution(execution).map(|calling| calling.state.clone())
+        else {
+            return;
+        };
+        self.settle_failed_call(CallStatus::Failed, None);
+        self.record(Fact::CallFailed { execution, call, attempt, error: error.clone(), effect });
+        self.failed_call = Some(FailedCall { call, attempt, error: error.clone(), effect });
+    }
+
+    /// An outcome of an outstanding attempt.
+    fn outcome(&mut self, call: CallId, attempt: u32, outcome: &Outcome) -> Result<(), &'static str> {
+        if self.instance.detached.get(&call) == Some(&attempt) {
+            self.record(Fact::CallEnded { call, attempt });
+            self.effects.push(Effect::Settle(settlement(call, attempt, outcome)));
+            return Ok(());
+        }
+        let execution = self.caller(call, attempt).ok_or("the attempt is not outstanding")?;
+        match outcome {
+            Outcome::Done { output } => {
+                self.effects.push(Effect::Settle(settlement(call, attempt, outcome)));
+                self.finish(execution, std::sync::Arc::new(output.clone()), None);
+            }
+            Outcome::Failed { error, effect } => {
+                let error = error.clone().at(self.reference(execution));
+                self.call_failed(execution, &error, *effect);
+                self.fail(execution, error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a known outcome makes of a call for good.
+fn settlement(call: CallId, attempt: u32, outcome: &Outcome) -> Settlement {
+    let (status, error, effect) = match outcome {
+        Outcome::Done { .. } => (CallStatus::Done, None, None),
+        Outcome::Failed { error, effect } => (CallStatus::Failed, Some(error.clone()), Some(*effect)),
+    };
+    Settlement { call, attempt, status, error, effect, next_attempt_at: None }
+}
+
+/// The error that a passed deadline raises (DSL, "Timeouts").
+fn timeout_problem(what: &str) -> Problem {
+    Problem::standard(Standard::Timeout, format!("{what} took longer than its timeout allows"))
 }

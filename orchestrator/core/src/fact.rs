@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::{
     cause::{EffectState, Parent},
-    event::Event,
     id::{CallId, Digest, ExecutionId, InstanceId, WorkflowName},
     plan::TaskId,
     problem::Problem,
@@ -54,6 +53,11 @@ pub enum Fact {
         reference: Arc<str>,
         /// Name of the task.
         name: Arc<str>,
+        /// [`crate::plan::Kind::word`].
+        kind: String,
+        /// Where it is a fork's branch: its index.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        branch: Option<u32>,
     },
     /// A `for` evaluated its collection.
     Looped {
@@ -77,6 +81,9 @@ pub enum Fact {
         call: CallId,
         /// The attempt, from 1.
         attempt: u32,
+        /// Whether nobody waits for the outcome: the task goes on at once.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        detached: bool,
     },
     /// An attempt of a call failed.
     CallFailed {
@@ -114,8 +121,13 @@ pub enum Fact {
         /// Whether it was consumed by `until` only.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         until: bool,
-        /// The event.
-        event: Event,
+        /// `source` of the event.
+        source: String,
+        /// `id` of the event.
+        id: String,
+        /// What the task makes of it, as `listen.read` says; absent if it was consumed by `until` only.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        item: Option<Arc<Value>>,
         /// Correlation values that it fixed for the events to come.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         correlations: Vec<(String, Value)>,
@@ -126,6 +138,9 @@ pub enum Fact {
         execution: ExecutionId,
         /// The item's output.
         output: Value,
+        /// The new context; absent = unchanged.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        context: Option<Arc<Value>>,
     },
     /// A `listen` consumes no more events; what it has is still being processed.
     ListenEnded {
@@ -150,6 +165,13 @@ pub enum Fact {
         /// The call whose failure it is, if it is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<CallId>,
+    },
+    /// The outcome of a call that nobody waits for is known.
+    CallEnded {
+        /// The call.
+        call: CallId,
+        /// The attempt.
+        attempt: u32,
     },
     /// A `try` began its block again.
     Retried {

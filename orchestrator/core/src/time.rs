@@ -70,9 +70,83 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// A duration in milliseconds out of its JSON form (DSL reference, "Duration"): an ISO 8601 duration without years and
+/// months, whose length depends on the calendar, or an object with `days`, `hours`, `minutes`, `seconds`, `milliseconds`.
+///
+/// # Errors
+/// Says what is wrong and what would be right.
+pub fn duration_ms(value: &serde_json::Value) -> Result<u64, String> {
+    match value {
+        serde_json::Value::String(text) => iso_duration_ms(text),
+        serde_json::Value::Object(members) => {
+            let mut total_ms = 0_u64;
+            for (name, amount) in members {
+                let unit_ms = match name.as_str() {
+                    "days" => 86_400_000,
+                    "hours" => 3_600_000,
+                    "minutes" => 60_000,
+                    "seconds" => 1000,
+                    "milliseconds" => 1,
+                    other => {
+                        return Err(format!(
+                            "a duration has no `{other}`: it has days, hours, minutes, seconds and milliseconds"
+                        ));
+                    }
+                };
+                let amount = amount
+                    .as_u64()
+                    .ok_or_else(|| format!("`{name}` of a duration must be a whole number, not {amount}"))?;
+                total_ms = total_ms.saturating_add(amount.saturating_mul(unit_ms));
+            }
+            Ok(total_ms)
+        }
+        other => Err(format!("{other} is not a duration: write one as `PT30S`")),
+    }
+}
+
+/// An ISO 8601 duration in milliseconds; fractions of a millisecond are dropped.
+///
+/// # Errors
+/// Says what is wrong and what would be right.
+pub fn iso_duration_ms(text: &str) -> Result<u64, String> {
+    static PARSER: jiff::fmt::temporal::SpanParser = jiff::fmt::temporal::SpanParser::new();
+    let span = PARSER
+        .parse_span(text)
+        .map_err(|_| format!("`{text}` is not an ISO 8601 duration: write one as `PT30S`, `PT5M` or `P1DT12H`"))?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        return Err(format!("`{text}` has years or months, whose length depends on the calendar: use days"));
+    }
+    let (days, weeks) = (i64::from(span.get_days()), i64::from(span.get_weeks()));
+    let seconds =
+        (weeks * 7 + days) * 86_400 + i64::from(span.get_hours()) * 3600 + span.get_minutes() * 60 + span.get_seconds();
+    let millis =
+        seconds * 1000 + span.get_milliseconds() + span.get_microseconds() / 1000 + span.get_nanoseconds() / 1_000_000;
+    u64::try_from(millis).map_err(|_| format!("`{text}` is negative"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Timestamp;
+    use serde_json::json;
+
+    use super::{Timestamp, duration_ms};
+
+    #[test]
+    fn durations_are_read_in_both_forms() {
+        for (value, millis) in [
+            (json!("PT1.5S"), 1500),
+            (json!("P1DT2H"), 93_600_000),
+            (json!("P1W"), 604_800_000),
+            (json!({ "minutes": 2, "milliseconds": 7 }), 120_007),
+            (json!({}), 0),
+        ] {
+            assert_eq!(duration_ms(&value), Ok(millis), "{value}");
+        }
+        for wrong in
+            [json!("2 hours"), json!("P1Y"), json!("-PT1S"), json!({ "second": 1 }), json!({ "days": -1 }), json!(5)]
+        {
+            assert!(duration_ms(&wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn text_is_rfc_3339_with_three_decimals_and_reads_back() {

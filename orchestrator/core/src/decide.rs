@@ -3,12 +3,12 @@
 //! The parts: `enter` begins tasks, `act` does what each kind does, `leave` ends them and goes on, `fail` lets errors travel
 //! and gives up what they leave behind, `listen` takes events, `scope` shows expressions what they may see.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    cause::{Cause, EffectState, Outcome},
+    cause::{Cause, EffectState, Outcome, TimerPurpose},
     effect::{CallStatus, Effect, Settlement},
     fact::{Entry, Fact},
     id::{CallId, ExecutionId},
@@ -39,6 +39,9 @@ pub const DEPTH_MAX: usize = 64;
 
 /// How many items a `for` may have.
 pub const ITEMS_MAX: usize = 10_000;
+
+/// How large the arguments of a call may be as JSON, in bytes: what fits an envelope on every bus, with room for the rest.
+pub const ARGUMENTS_BYTES_MAX: usize = 700 * 1024;
 
 /// What a decision sees of the world besides plan, instance and cause. Values, fixed while the process runs.
 #[derive(Clone, Debug, Default)]
@@ -176,7 +179,7 @@ impl Decider<'_> {
         }
         self.instance.seq += 1;
         let entry = Entry { seq: self.instance.seq, at: self.now, cause: cause.word().to_owned(), facts: self.facts };
-        (self.instance, Decision { entry: Some(entry), effects: self.effects, ..Decision::default() })
+        (self.instance, Decision { entry: Some(entry), effects: last_of_each(self.effects), ..Decision::default() })
     }
 
     /// Settles the call whose failure was travelling, if there is one.
@@ -251,6 +254,25 @@ impl Decider<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Leaves out what a later effect of the same decision makes void: a timer that is set and cleared, a subscription that is
+/// taken and ended. So the order of effects on one row does not matter to whoever writes it.
+fn last_of_each(effects: Vec<Effect>) -> Vec<Effect> {
+    let mut seen = BTreeSet::new();
+    let mut kept: Vec<Effect> =
+        effects.into_iter().rev().filter(|effect| row(effect).is_none_or(|row| seen.insert(row))).collect();
+    kept.reverse();
+    kept
+}
+
+/// The row that an effect writes, if others of the same decision may write it too.
+fn row(effect: &Effect) -> Option<(u32, Option<TimerPurpose>)> {
+    match effect {
+        Effect::SetTimer { timer, .. } | Effect::ClearTimer { timer } => Some((timer.execution.0, Some(timer.purpose))),
+        Effect::Subscribe { execution, .. } | Effect::Unsubscribe { execution } => Some((execution.0, None)),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
-use super::{DEPTH_MAX, Decider, ITEMS_MAX, Step, scope::Scope};
+use super::{ARGUMENTS_BYTES_MAX, DEPTH_MAX, Decider, ITEMS_MAX, Step, scope::Scope};
 use crate::{
     cause::{Parent, Start, TimerId, TimerPurpose},
     effect::{Attempt, ChildStart, Effect},
@@ -188,7 +188,13 @@ impl Decider<'_> {
             members.insert("authentication".into(), authentication);
         }
         let Some(execution) = self.execution(id) else { return Ok(()) };
-        let digest = Digest::of(arguments.to_string().as_bytes());
+        let text = arguments.to_string();
+        if text.len() > ARGUMENTS_BYTES_MAX {
+            let detail =
+                format!("the arguments take {} bytes; {ARGUMENTS_BYTES_MAX} are allowed: pass a reference", text.len());
+            return Err(Problem::standard(Standard::Runtime, detail));
+        }
+        let digest = Digest::of(text.as_bytes());
         let key = CallId::derive(self.instance.id, &execution.path, &digest.0);
         let attempt = self.attempt(id, call, key, arguments)?;
         self.record(Fact::Called { execution: id, call: key, attempt: attempt.attempt, detached: !call.wait });

@@ -5,6 +5,8 @@
 //! shell round the same `decide`, so that a mistake in the one is not repeated in the other.
 
 pub mod golden;
+pub mod grammar;
 pub mod random;
 pub mod script;
+pub mod simulation;
 pub mod world;

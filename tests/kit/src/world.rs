@@ -28,6 +28,7 @@ mod faults;
 mod plans;
 mod rows;
 mod shell;
+mod story;
 mod workers;
 
 pub use faults::{Counters, Faults};
@@ -55,7 +56,11 @@ pub struct World {
     shell: shell::Shell,
     party: Box<dyn ThirdParty>,
     requests: Vec<Request>,
+    stories: BTreeMap<InstanceId, story::Story>,
+    keys: check::Keys,
     counters: Counters,
+    trace: u64,
+    ends_by: Option<Timestamp>,
 }
 
 /// Something that will happen at its time.
@@ -77,6 +82,8 @@ enum Happening {
     Event(Box<Event>),
     /// An operator cancels.
     Cancel { instance: InstanceId, reason: String },
+    /// The world outside goes on: events of these types are published, again and again until all instances have ended.
+    Tide { types: Vec<String>, every_ms: u64 },
 }
 
 impl Happening {
@@ -106,7 +113,11 @@ impl World {
             shell: shell::Shell::default(),
             party,
             requests: Vec::new(),
+            stories: BTreeMap::new(),
+            keys: check::Keys::default(),
             counters: Counters::default(),
+            trace: 0xCBF2_9CE4_8422_2325,
+            ends_by: None,
         };
         if !world.faults.is_none() {
             world.schedule(bus::RECONCILE_EVERY_MS, Happening::Reconcile);
@@ -158,6 +169,17 @@ impl World {
         self.schedule(delay_ms, Happening::Cancel { instance, reason: reason.to_owned() });
     }
 
+    /// Publishes an event of each type from outside, again and again, until all instances have ended.
+    pub fn tide(&mut self, types: &[&str], every_ms: u64) {
+        let types = types.iter().map(|kind| (*kind).to_owned()).collect();
+        self.schedule(every_ms, Happening::Tide { types, every_ms });
+    }
+
+    /// All instances must have ended by then, or [`World::run`] fails.
+    pub fn must_end_by(&mut self, time: Timestamp) {
+        self.ends_by = Some(time);
+    }
+
     /// Runs until nothing more will happen by itself, then checks what must hold at rest.
     ///
     /// # Errors
@@ -166,6 +188,7 @@ impl World {
         while let Some(((at, _), happening)) = self.queue.pop_first() {
             self.now = self.now.max(at);
             self.steps += 1;
+            self.check_liveness()?;
             ensure!(self.steps <= STEPS_ALLOWED, "after {STEPS_ALLOWED} steps the world is not at rest");
             let what = format!("{happening:?}");
             self.step(happening).with_context(|| format!("at {}, step {}: {what}", self.now, self.steps))?;
@@ -191,6 +214,18 @@ impl World {
         &self.requests
     }
 
+    /// The workflows.
+    #[must_use]
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// A hash of everything that was committed: two runs of one seed have the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.trace
+    }
+
     /// How often what happened.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -204,6 +239,10 @@ impl World {
             Happening::Call(attempt) => self.work(&attempt),
             Happening::Due { instance, timer, due } => self.timer_fell_due(instance, timer, due),
             Happening::Pending { id } => self.take_pending(&id),
+            Happening::Tide { types, every_ms } => {
+                self.rise(types, every_ms);
+                Ok(())
+            }
             // What the bus delivers while the shell is down is delivered again.
             from_bus if !self.shell.is_up() => {
                 self.redeliver(from_bus);

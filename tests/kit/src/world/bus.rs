@@ -75,10 +75,27 @@ impl World {
 
     /// Whether anything may need to be found again: a world at rest reconciles nothing.
     fn needs_reconciling(&self) -> bool {
-        !self.faults.is_none()
-            && (!self.rows.inbox.is_empty()
-                || self.rows.instances.iter().any(|instance| !instance.status.is_terminal())
-                || self.rows.calls.values().any(|call| call.status == CallStatus::Outstanding))
+        !self.faults.is_none() && self.is_unfinished()
+    }
+
+    /// Whether an instance has not ended, or a call nobody waits for is outstanding.
+    pub(super) fn is_unfinished(&self) -> bool {
+        !self.rows.inbox.is_empty()
+            || self.rows.instances.iter().any(|instance| !instance.status.is_terminal())
+            || self.rows.calls.values().any(|call| call.status == CallStatus::Outstanding)
+    }
+
+    /// Events from outside, of each type one.
+    pub(super) fn rise(&mut self, types: Vec<String>, every_ms: u64) {
+        for kind in &types {
+            self.scheduled += 1;
+            let id = format!("tide-{}", self.scheduled);
+            let attributes = [("data".to_owned(), serde_json::json!({ "tide": kind }))].into_iter().collect();
+            self.publish_event(Event { id, source: "/outside".to_owned(), kind: kind.clone(), attributes });
+        }
+        if self.is_unfinished() {
+            self.schedule(every_ms, Happening::Tide { types, every_ms });
+        }
     }
 
     fn latency_ms(&mut self) -> u64 {

@@ -96,6 +96,7 @@ pub fn decide(
         effects: Vec::new(),
         steps: VecDeque::new(),
         failed_call: None,
+        answered: None,
         tasks: 0,
         broken: None,
     };
@@ -116,6 +117,8 @@ struct Decider<'a> {
     steps: VecDeque<Step>,
     /// The attempt whose failure is travelling: settled once it is known whether it will be tried again.
     failed_call: Option<FailedCall>,
+    /// The execution that got what it awaited from outside: there is nothing left to let go of, even if it fails.
+    answered: Option<ExecutionId>,
     tasks: u32,
     broken: Option<String>,
 }
@@ -242,6 +245,7 @@ impl Decider<'_> {
             return Ok(());
         }
         let execution = self.caller(call, attempt).ok_or("the attempt is not outstanding")?;
+        self.answered = Some(execution);
         match outcome {
             Outcome::Done { output } => {
                 self.effects.push(Effect::Settle(settlement(call, attempt, outcome)));

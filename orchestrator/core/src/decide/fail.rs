@@ -73,6 +73,7 @@ impl Decider<'_> {
             Err(error) => return self.fail(id, error.at(self.reference(id))),
         }
         if task.handler.is_some() {
+            self.settle_parked(id);
             self.record(Fact::Handling { execution: id });
             self.steps.push_back(Step::Next { block: id, index: 0 });
         } else if task.retry.is_some() {
@@ -156,6 +157,7 @@ impl Decider<'_> {
     fn schedule_retry(&mut self, id: ExecutionId, due: crate::time::Timestamp) {
         let Some(State::Try(trying)) = self.execution(id).map(|execution| &execution.state) else { return };
         let retry = trying.retries + 1;
+        self.settle_parked(id);
         let call = self.settle_failed_call(CallStatus::Retrying, Some(due));
         self.record(Fact::Retrying { execution: id, retry, due, call });
         let timer = TimerId { execution: id, purpose: TimerPurpose::Retry };
@@ -197,7 +199,10 @@ impl Decider<'_> {
     }
 
     /// Lets go of what an execution awaits from outside.
-    fn release(&mut self, id: ExecutionId) {
+    pub(super) fn release(&mut self, id: ExecutionId) {
+        if self.answered == Some(id) {
+            return;
+        }
         let Some(execution) = self.execution(id) else { return };
         match &execution.state {
             State::Calling { call, attempt } => self.effects.push(Effect::Settle(Settlement {

@@ -164,6 +164,7 @@ impl Decider<'_> {
             self.give_up_children(id);
             self.clear_timers(id);
             self.settle_parked(id);
+            self.release(id);
             self.record(Fact::TaskCompleted { execution: id, output: Some(Arc::clone(&output)), context: None });
         }
         self.complete(output);

@@ -86,6 +86,7 @@ impl Decider<'_> {
         if execution.state != (State::Child { child }) {
             return Err("the caller does not wait for this sub-flow");
         }
+        self.answered = Some(id);
         match result {
             Ok(output) => self.finish(id, Arc::new(output.clone()), None),
             Err(problem) => {

@@ -230,6 +230,7 @@ impl Instance {
             }
             _ => {
                 trying.phase = Phase::Handling;
+                trying.parked = None;
                 trying.flow = Flow::new(input);
             }
         }

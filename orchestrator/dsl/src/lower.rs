@@ -1,0 +1,124 @@
+//! Turns the document into a plan: names are resolved, expressions compiled, templates built.
+
+mod block;
+mod call;
+mod component;
+mod event;
+mod expression;
+mod reach;
+mod scope;
+mod task;
+
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+
+use sagabus_core::{
+    id::{Digest, WorkflowName},
+    plan::{Plan, Task, TaskId},
+};
+
+use crate::{
+    ast::{Mode, Use, Workflow},
+    problems::{Problems, push_segment},
+    tree::{Node, Span},
+};
+use scope::{Scope, Stage};
+
+/// Builds the plan; `None` if something is wrong, which has then been reported.
+pub(crate) fn lower<'a>(workflow: &'a Workflow<'a>, tree: &Node, problems: &'a Problems<'a>) -> Option<Plan> {
+    let mut lowering = Lowering {
+        problems,
+        uses: &workflow.uses,
+        mode: workflow.mode,
+        tasks: Vec::new(),
+        function: None,
+        calls: Vec::new(),
+        used: RefCell::default(),
+    };
+    let outside = Scope::default();
+    let input = lowering.input(&workflow.input, Stage::WorkflowInput, &outside);
+    let output = lowering.output(&workflow.output, Stage::WorkflowOutput, &outside);
+    let timeout = lowering.timeout(workflow.timeout, Stage::WorkflowInput, &outside);
+    lowering.functions();
+    let root = lowering.block(&workflow.body, "/do", &outside);
+    lowering.check_recursion();
+    lowering.check_unused();
+    if problems.has_errors() {
+        return None;
+    }
+    Some(Plan {
+        name: WorkflowName {
+            namespace: workflow.namespace?.value.to_owned(),
+            name: workflow.name?.value.to_owned(),
+            version: workflow.version?.value.to_owned(),
+        },
+        digest: Digest::of(problems.source().as_bytes()),
+        definition: Arc::new(tree.to_value()),
+        tasks: lowering.tasks.into_iter().collect::<Option<Vec<Task>>>()?,
+        root,
+        input,
+        output,
+        timeout,
+        secrets: workflow.uses.secrets.iter().map(|secret| secret.value.to_owned()).collect(),
+    })
+}
+
+struct Lowering<'a> {
+    problems: &'a Problems<'a>,
+    uses: &'a Use<'a>,
+    mode: Mode,
+    /// The plan's arena. A task has its place before its children have theirs, and is filled in after them.
+    tasks: Vec<Option<Task>>,
+    /// The function of `use.functions` that is being lowered: its index, which is also its task's.
+    function: Option<usize>,
+    /// Calls of functions by functions: caller, callee, place.
+    calls: Vec<(usize, usize, Span)>,
+    /// Components of `use` that something names: section and name. The others are checked by themselves.
+    used: RefCell<BTreeSet<(&'static str, &'a str)>>,
+}
+
+impl Lowering<'_> {
+    /// A place in the arena.
+    fn reserve(&mut self) -> TaskId {
+        // A source has at most 20,000 nodes, so that the count always fits.
+        let id = TaskId(u32::try_from(self.tasks.len()).unwrap_or(u32::MAX));
+        self.tasks.push(None);
+        id
+    }
+
+    fn fill(&mut self, id: TaskId, task: Task) {
+        if let Some(place) = self.tasks.get_mut(id.0 as usize) {
+            *place = Some(task);
+        }
+    }
+
+    /// The tasks of `use.functions`, which come first in the arena, so that calls know their ids beforehand.
+    fn functions(&mut self) {
+        let uses = self.uses;
+        let ids: Vec<TaskId> = uses.functions.0.iter().map(|_| self.reserve()).collect();
+        for (index, (id, (key, task))) in ids.into_iter().zip(&uses.functions.0).enumerate() {
+            self.function = Some(index);
+            let mut pointer = String::from("/use/functions");
+            push_segment(&mut pointer, &key.name);
+            self.task(id, &key.name, task, pointer, None, &Scope::default());
+        }
+        self.function = None;
+    }
+
+    /// A function that calls itself, directly or through others, would never end.
+    fn check_recursion(&self) {
+        for (caller, callee, place) in &self.calls {
+            let mut seen = BTreeSet::new();
+            let mut open = vec![*callee];
+            while let Some(function) = open.pop() {
+                if seen.insert(function) {
+                    open.extend(self.calls.iter().filter(|(from, ..)| *from == function).map(|(_, to, _)| *to));
+                }
+            }
+            if seen.contains(caller) {
+                let message = "the function calls itself, directly or through another, and would never end";
+                let help = "repeat with `for`, or start a workflow with `run.workflow`".to_owned();
+                self.problems.error_help(*place, "recursion", message, help);
+            }
+        }
+    }
+}

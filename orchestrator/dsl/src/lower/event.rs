@@ -1,0 +1,109 @@
+//! Events to emit and to listen to.
+
+use sagabus_core::plan::{Consumption, Correlation, EventFilter, Match, Template, Until};
+
+use super::{
+    Lowering,
+    expression::object,
+    scope::{Scope, Stage},
+};
+use crate::{
+    ast,
+    fields::{Object, Text},
+    problems::quoted,
+    template::whole,
+    tree::{Content, Key, Node},
+};
+
+impl<'a> Lowering<'a> {
+    /// The attributes of an event to emit.
+    pub(super) fn emit(&self, attributes: Object<'a>, scope: &Scope<'a>) -> Template {
+        let attribute = |(key, value): &'a (Key, Node)| {
+            self.check_time(key, value);
+            (key.name.clone(), self.template(value, Stage::Definition, scope))
+        };
+        object(attributes.entries.iter().map(attribute).collect())
+    }
+
+    /// `time` is RFC 3339 where it is written out (CloudEvents 1.0).
+    fn check_time(&self, key: &Key, value: &'a Node) {
+        if let Some(text) = value.as_str()
+            && key.name == "time"
+            && !text.contains("${")
+            && sagabus_core::time::Timestamp::parse(text).is_none()
+        {
+            let message = format!("{} is not a time", quoted(text));
+            let help = "write it by RFC 3339, for example `2026-01-31T12:00:00Z`".to_owned();
+            self.problems.error_help(value.value_place(), "time", message, help);
+        }
+    }
+
+    pub(super) fn consumption(&self, consumption: &'a ast::Consumption<'a>, scope: &Scope<'a>) -> Consumption {
+        match consumption {
+            ast::Consumption::One(filter) => Consumption::One(self.filter(filter, scope)),
+            ast::Consumption::All(filters) => Consumption::All(self.filters(filters, scope)),
+            ast::Consumption::Any { filters, until } => Consumption::Any {
+                filters: self.filters(filters, scope),
+                until: until.as_ref().and_then(|until| self.until(until, scope)),
+            },
+        }
+    }
+
+    fn filters(&self, filters: &'a [ast::EventFilter<'a>], scope: &Scope<'a>) -> Vec<EventFilter> {
+        filters.iter().map(|filter| self.filter(filter, scope)).collect()
+    }
+
+    fn until(&self, until: &'a ast::Until<'a>, scope: &Scope<'a>) -> Option<Until> {
+        match until {
+            ast::Until::Condition(text) => self.condition(Some(*text), Stage::Definition, scope).map(Until::Condition),
+            ast::Until::Events(events) => Some(Until::Events(Box::new(self.consumption(events, scope)))),
+        }
+    }
+
+    fn filter(&self, filter: &'a ast::EventFilter<'a>, scope: &Scope<'a>) -> EventFilter {
+        let entries = filter.with.map_or(&[][..], |with| with.entries);
+        EventFilter {
+            with: entries.iter().filter_map(|entry| self.attribute(entry, scope)).collect(),
+            correlate: filter
+                .correlate
+                .0
+                .iter()
+                .filter_map(|(key, correlation)| Some((key.name.clone(), self.correlation(correlation, scope)?)))
+                .collect(),
+        }
+    }
+
+    /// What an attribute must be.
+    fn attribute(&self, (key, node): &'a (Key, Node), scope: &Scope<'a>) -> Option<(String, Match)> {
+        let test = match node.as_str() {
+            Some(value) if whole(value).is_some() => {
+                Match::Expression(self.condition(Some(Text { value, node }), Stage::Definition, scope)?)
+            }
+            Some(value) if value.contains("${") => return self.refuse_mixture(node),
+            _ if contains_expression(node) => return self.refuse_mixture(node),
+            _ => Match::Constant(node.to_value()),
+        };
+        Some((key.name.clone(), test))
+    }
+
+    fn refuse_mixture<T>(&self, node: &Node) -> Option<T> {
+        let help = "write one expression over the attribute, for example `${ .temperature > 38 }`";
+        self.problems.not_supported(node.value_place(), "an expression inside a value of an event filter", help);
+        None
+    }
+
+    fn correlation(&self, correlation: &'a ast::Correlation<'a>, scope: &Scope<'a>) -> Option<Correlation> {
+        let from = correlation.from.and_then(|from| self.expression(from, Stage::Definition, scope));
+        let expect = correlation.expect.map(|expect| self.template(expect, Stage::Definition, scope));
+        Some(Correlation { from: from?, expect })
+    }
+}
+
+fn contains_expression(node: &Node) -> bool {
+    match &node.content {
+        Content::String(text) => text.contains("${"),
+        Content::Array(items) => items.iter().any(contains_expression),
+        Content::Object(entries) => entries.iter().any(|(_, value)| contains_expression(value)),
+        _ => false,
+    }
+}

@@ -91,6 +91,27 @@ fn quotations_are_exact() {
 }
 
 #[test]
+fn invariants_are_kept_by_tests_that_exist() {
+    let architecture = read(&root().join("ARCHITECTURE.md"));
+    let code: String = files_ending(".rs").iter().map(|path| read(path)).collect();
+    let table = architecture.lines().skip_while(|line| !line.starts_with("| invariant | kept by |")).skip(2);
+    let mut keepers = 0;
+    let mut missing = Vec::new();
+    for line in table.take_while(|line| line.starts_with('|')) {
+        let cell = line.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        keepers += named.len();
+        let exists = |name: &str| root().join(name).exists() || code.contains(&format!("fn {name}("));
+        missing.extend(named.iter().filter(|name| !exists(name)).map(ToString::to_string));
+        if named.is_empty() {
+            missing.push(format!("a test in: {line}"));
+        }
+    }
+    assert!(keepers > 0, "ARCHITECTURE.md has a table of invariants");
+    require_none("named in ARCHITECTURE.md and not there", &missing);
+}
+
+#[test]
 fn links_lead_somewhere() {
     let mut broken = Vec::new();
     for path in files_ending(".md") {

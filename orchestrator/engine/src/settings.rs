@@ -1,5 +1,7 @@
 //! What can be set about an engine.
 
+use std::time::Duration;
+
 use sagabus_core::decide::Environment;
 
 /// What can be set about an engine.
@@ -11,6 +13,8 @@ pub struct Settings {
     pub partition: u32,
     /// How many running instances are kept in memory between two causes, at most.
     pub cached_instances: usize,
+    /// How often the store is asked for what other processes put there: deployments, and rows of the inbox.
+    pub reconcile: Duration,
 }
 
 impl Default for Settings {
@@ -23,6 +27,8 @@ impl Default for Settings {
             partition: 0,
             // At some 20 KiB each this is 80 MiB at the very most; instances that wait are not kept at all.
             cached_instances: 4096,
+            // Two small queries: nobody waits longer than this for a start that another process enqueued.
+            reconcile: Duration::from_secs(1),
         }
     }
 }

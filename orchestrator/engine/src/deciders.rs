@@ -69,7 +69,7 @@ fn run(queue: &Mutex<Receiver<Work>>, environment: &Environment, partition: u32,
         let Ok(Work { id, running, job, now }) = next else { return };
         // A panic is a broken invariant of the core: it costs this one instance, which is set aside.
         let result = catch_unwind(AssertUnwindSafe(|| settle(*running, &job, now, environment, partition)));
-        let result = result.map_err(|panic| describe(panic.as_ref()));
+        let result = result.unwrap_or_else(|panic| Err(describe(panic.as_ref())));
         if inside.send(Wake::Decided(Box::new(Decided { id, job, result }))).is_err() {
             return;
         }
@@ -82,14 +82,17 @@ fn settle(
     now: Timestamp,
     environment: &Environment,
     partition: u32,
-) -> (Box<Running>, Decision, Outgoing) {
+) -> Result<(Box<Running>, Decision, Outgoing), String> {
     let Running { instance, plan, mut narrator } = running;
     let (instance, decision) = decide(&plan, instance, &job.cause, now, environment);
+    if let Some(broken) = decision.broken {
+        return Err(broken);
+    }
     let outgoing = decision.entry.as_ref().map_or_else(Outgoing::default, |entry| {
         let told = narrator.tell(entry, instance.status());
         Outgoing::of(instance.id(), entry.seq, &decision.effects, &told, partition, now)
     });
-    (Box::new(Running { instance, plan, narrator }), decision, outgoing)
+    Ok((Box::new(Running { instance, plan, narrator }), decision, outgoing))
 }
 
 fn describe(panic: &(dyn std::any::Any + Send)) -> String {

@@ -143,7 +143,7 @@ pub(crate) enum Loaded {
 pub(crate) struct Decided {
     pub(crate) id: InstanceId,
     pub(crate) job: Job,
-    /// The successor, or the text of a panic.
+    /// The successor, or what broke down.
     pub(crate) result: Result<(Box<Running>, Decision, Outgoing), String>,
 }
 

@@ -109,7 +109,7 @@ fn a_start_tells_the_workflow_and_its_definition() {
 fn a_task_tells_its_course() {
     let (pay, at) = (ExecutionId(2), "/do/1/pay");
     let call = CallId(Uuid::nil());
-    let called = |attempt| Fact::Called { execution: pay, call, attempt };
+    let called = |attempt| Fact::Called { execution: pay, call, attempt, detached: false };
     let table = [
         (called(1), vec![]),
         (called(2), vec![of_task("retried", at, "retriedAt", json!({}))]),
@@ -135,12 +135,13 @@ fn a_task_tells_its_course() {
 #[test]
 fn a_listen_tells_its_correlation_once() {
     let hear = ExecutionId(1);
-    let event = serde_json::from_value(json!({ "id": "1", "source": "s", "type": "t" })).expect("an event");
     let received = Fact::Received {
         execution: hear,
         filter: 0,
         until: false,
-        event,
+        source: "s".into(),
+        id: "1".into(),
+        item: None,
         correlations: vec![("petId".into(), json!("x1"))],
     };
     let ended = Fact::ListenEnded { execution: hear };

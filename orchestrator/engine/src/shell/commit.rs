@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use sagabus_core::{
-    fact::{Entry, Fact},
-    id::InstanceId,
-};
+use sagabus_core::{fact::Entry, id::InstanceId, instance::Instance};
 use sagabus_ports::{Batch, Change, Consumed, Error, InstanceRow, NewInstance, Verdict};
 
 use super::{End, Shell, health::retold};
 use crate::{
     Progress, StartError,
     publisher::Parcel,
-    wake::{Committed, Decided, Job, Marks, Origin, Running, Staged, Starter, Wake},
+    wake::{Committed, Decided, Job, Marks, Origin, Staged, Starter, Wake},
 };
 
 /// Changes in one batch, at most: beyond a few hundred rows a commit hardly gets cheaper by the row, and this bounds how
@@ -41,7 +38,7 @@ impl Shell {
             instance: id,
             expected_seq: entry.seq - 1,
             new: new_instance(&job, &entry),
-            row: row(&running, &entry),
+            row: row(&running.instance),
             entry,
             effects: decision.effects,
             consumed: consumed(&job),
@@ -181,16 +178,14 @@ fn new_instance(job: &Job, entry: &Entry) -> Option<NewInstance> {
     }
 }
 
-fn row(running: &Running, entry: &Entry) -> InstanceRow {
-    let mut row = InstanceRow { status: running.instance.status(), output: None, error: None, ended_at: None };
-    for fact in &entry.facts {
-        if let Fact::Ended { output, error, .. } = fact {
-            row.output = output.as_deref().cloned();
-            row.error.clone_from(error);
-            row.ended_at = Some(entry.at);
-        }
+fn row(instance: &Instance) -> InstanceRow {
+    let end = instance.end();
+    InstanceRow {
+        status: instance.status(),
+        output: end.and_then(|end| end.output.as_deref().cloned()),
+        error: end.and_then(|end| end.error.clone()),
+        ended_at: end.map(|end| end.at),
     }
-    row
 }
 
 fn consumed(job: &Job) -> Vec<Consumed> {

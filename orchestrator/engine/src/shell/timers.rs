@@ -26,12 +26,14 @@ pub(super) struct Timers {
     /// When the next one is due, as far as is known.
     next: Option<Timestamp>,
     asking: bool,
+    /// Those whose rows went while the store was being asked: the answer may still have them.
+    gone: HashSet<(InstanceId, TimerId)>,
 }
 
 impl Default for Timers {
     fn default() -> Self {
         // Whatever fell due while nobody looked is due now.
-        Self { in_hand: HashSet::new(), aside: 0, next: Some(AT_ONCE), asking: false }
+        Self { in_hand: HashSet::new(), aside: 0, next: Some(AT_ONCE), asking: false, gone: HashSet::new() }
     }
 }
 
@@ -78,6 +80,7 @@ impl Shell {
         asked: u32,
     ) -> Result<(), Error> {
         self.timers.asking = false;
+        let gone = std::mem::take(&mut self.timers.gone);
         let (due, next) = match due {
             Ok(answer) => answer,
             Err(error) => {
@@ -90,7 +93,8 @@ impl Shell {
         let next = if is_all { next } else { Some(AT_ONCE) };
         next.into_iter().for_each(|next| self.timers.set(next));
         for timer in due {
-            if self.timers.in_hand.insert((timer.instance, timer.timer)) {
+            let id = (timer.instance, timer.timer);
+            if !gone.contains(&id) && self.timers.in_hand.insert(id) {
                 let cause = Cause::Due { timer: timer.timer };
                 self.push(timer.instance, Job { cause, origin: Origin::Timer(timer) });
             }
@@ -108,6 +112,10 @@ impl Shell {
 
     /// The row of a timer is gone.
     pub(super) fn forget_timer(&mut self, timer: &DueTimer) {
-        self.timers.in_hand.remove(&(timer.instance, timer.timer));
+        let id = (timer.instance, timer.timer);
+        self.timers.in_hand.remove(&id);
+        if self.timers.asking {
+            self.timers.gone.insert(id);
+        }
     }
 }

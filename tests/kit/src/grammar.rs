@@ -70,7 +70,7 @@ impl Grower<'_> {
         let counter = format!("c{}", self.counters);
         let (head, body, test) = (self.name(), self.name(), self.name());
         // Counted from 0 at each entry, so that the loop may stand in another one.
-        let start = json!({ "set": {}, "export": { "as": format!("${{ ($context // {{}}) + {{{counter}: 0}} }}") } });
+        let start = json!({ "set": { "counted": counter }, "export": { "as": format!("${{ ($context // {{}}) + {{{counter}: 0}} }}") } });
         let count = format!("${{ $context + {{{counter}: ($context.{counter} + 1)}} }}");
         let mut task = self.task(depth, repeats);
         task["export"] = json!({ "as": count });
@@ -97,7 +97,8 @@ impl Grower<'_> {
             task["timeout"] = json!({ "after": { "milliseconds": 200 + self.random.below(20_000) } });
         }
         if self.random.per_mille(80) {
-            task["output"] = json!({ "as": "${ { size: ([..] | length) } }" });
+            let transform = self.random.pick(&["${ { size: ([..] | length) } }", "${ [.] }", "${ error(\"unfit\") }"]);
+            task["output"] = json!({ "as": transform });
         }
         if self.random.per_mille(60) {
             task["input"] = json!({ "from": "${ { before: ([..] | length) } }" });
@@ -130,17 +131,18 @@ impl Grower<'_> {
 
     fn leaf(&mut self) -> Value {
         match self.random.below(20) {
-            0..=7 => self.call(),
+            0..=2 | 4..=7 => self.call(),
             8..=10 => json!({ "set": { "n": self.random.below(9), "of": "${ [..] | length }" } }),
             11 => json!({ "wait": { "milliseconds": self.random.below(5_000) } }),
             12 => json!({ "wait": format!("PT{}S", self.random.below(4)) }),
             13 => self.raise(),
             14 => self.emit(),
             15 => self.listen(None),
-            16 => json!({ "switch": [
+            3 => json!({ "switch": [
                 { "big": { "when": "${ ([..] | length) > 3 }", "then": "continue" } },
                 { "other": { "then": "continue" } },
             ] }),
+            16 => json!({ "run": { "shell": { "command": "true" }, "await": self.random.per_mille(500) } }),
             17 if self.random.per_mille(100) => json!({ "set": "${ .nothing | tostring | fromjson | error }" }),
             18 | 19 if !self.children.is_empty() => self.sub_flow(),
             _ => self.call(),

@@ -196,9 +196,12 @@ impl Decider<'_> {
         }
         let digest = Digest::of(text.as_bytes());
         let key = CallId::derive(self.instance.id, &execution.path, &digest.0);
-        let attempt = self.attempt(id, call, key, arguments)?;
-        self.record(Fact::Called { execution: id, call: key, attempt: attempt.attempt, detached: !call.wait });
-        self.effects.push(Effect::Dispatch(attempt));
+        // Nobody waits for such a call, so a block that is tried again may meet it while it is still under way: once is enough.
+        if !self.instance.detached.contains_key(&key) {
+            let attempt = self.attempt(id, call, key, arguments)?;
+            self.record(Fact::Called { execution: id, call: key, attempt: attempt.attempt, detached: !call.wait });
+            self.effects.push(Effect::Dispatch(attempt));
+        }
         if !call.wait {
             self.finish(id, Arc::clone(input), None);
         }

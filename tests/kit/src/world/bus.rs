@@ -62,7 +62,8 @@ impl World {
             self.publish(Happening::Call(Box::new(attempt)));
         }
         for id in self.rows.inbox.keys().cloned().collect::<Vec<_>>() {
-            self.schedule(0, Happening::Pending { id });
+            let delay_ms = self.latency_ms();
+            self.schedule(delay_ms, Happening::Pending { id });
         }
         for (_, event) in std::mem::take(&mut self.rows.outbox) {
             self.publish_event(event);
@@ -98,11 +99,12 @@ impl World {
         }
     }
 
-    fn latency_ms(&mut self) -> u64 {
+    pub(super) fn latency_ms(&mut self) -> u64 {
         if !self.faults.latency {
             return 0;
         }
         let usual_ms = 1 + self.random.below(20);
+        // Everything that passes through a queue may wait there, the inbox included.
         if self.strikes(self.faults.delay) {
             self.counters.count("the bus delayed an envelope");
             return usual_ms + self.random.below(60_000);

@@ -148,6 +148,8 @@ impl Rows {
                     bail!("a call is settled that was never dispatched: {settlement:?}")
                 };
                 ensure!(call.attempt.attempt == settlement.attempt, "another attempt is settled: {settlement:?}");
+                let settled = !matches!(call.status, CallStatus::Outstanding | CallStatus::Retrying);
+                ensure!(!settled, "a call that is {:?} is settled again: {settlement:?}", call.status);
                 ensure!(settlement.status != CallStatus::Outstanding, "settled as outstanding: {settlement:?}");
                 call.status = settlement.status;
             }

@@ -1,0 +1,123 @@
+//! Puts a node together: store, bus, engine and the adapters of this process.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use sagabus_adapter_sdk::{Adapter, Secrets, Worker, WorkerSettings};
+use sagabus_driver_embedded::EmbeddedBus;
+use sagabus_driver_sql::Access;
+use sagabus_engine::{Engine, Handle, Settings as EngineSettings};
+use sagabus_ports::{Bus, Store, SystemClock};
+use serde_json::{Map, Value};
+
+use crate::{
+    arguments::Hosting,
+    exit::Refused,
+    input,
+    settings::{DEFAULT_BUS, Settings},
+};
+
+/// What a node is put together from.
+pub(crate) struct Recipe {
+    /// URL of the database.
+    pub(crate) database: String,
+    /// The adapters that it hosts.
+    pub(crate) adapters: Vec<Arc<dyn Adapter>>,
+    /// What they may use.
+    pub(crate) secrets: Secrets,
+    /// How long attempts under way may go on once it stops.
+    pub(crate) grace: Duration,
+}
+
+/// A running node.
+pub(crate) struct Node {
+    /// The engine.
+    pub(crate) handle: Handle,
+    /// Its store.
+    pub(crate) store: Arc<dyn Store>,
+    worker: Worker,
+}
+
+impl Node {
+    /// Opens the store, starts the engine and then the worker.
+    pub(crate) async fn start(recipe: Recipe) -> Result<Self, Refused> {
+        let store = open(&recipe.database, Access::Own).await?;
+        let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::new());
+        let mut settings = EngineSettings::default();
+        settings.environment.secrets = recipe.secrets.shape();
+        let handle = Engine::start(store.clone(), bus.clone(), Arc::new(SystemClock), settings).await?;
+        let worker_settings = WorkerSettings { grace: recipe.grace, ..WorkerSettings::default() };
+        let worker = Worker::start(bus, recipe.adapters, Arc::new(recipe.secrets), worker_settings);
+        Ok(Self { handle, store, worker })
+    }
+
+    /// Stops in order: the worker first, so that what it has done is still heard.
+    pub(crate) async fn stop(self) {
+        self.worker.stop().await;
+        self.handle.stop().await;
+    }
+}
+
+/// Who says what the process adapter may run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Author {
+    /// The user, who wrote or at least chose the workflow: it may run anything.
+    User,
+    /// The configuration: nothing else may run.
+    Configuration,
+}
+
+/// The adapters that this process hosts.
+pub(crate) fn adapters(
+    settings: &Settings,
+    hosting: &Hosting,
+    author: Author,
+) -> Result<Vec<Arc<dyn Adapter>>, Refused> {
+    let _ = (settings, hosting, author);
+    Ok(Vec::new())
+}
+
+/// Opens the database.
+pub(crate) async fn open(url: &str, access: Access) -> Result<Arc<dyn Store>, Refused> {
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    if matches!(scheme, "postgres" | "postgresql") {
+        return Err(Refused::wrong("PostgreSQL is not available in this version; use `--db sqlite:PATH`"));
+    }
+    Ok(sagabus_driver_sql::open(url, access).await?)
+}
+
+/// Refuses every bus but the embedded one.
+pub(crate) fn check_bus(url: &str) -> Result<(), Refused> {
+    if url == DEFAULT_BUS {
+        return Ok(());
+    }
+    // The scheme only: the rest of a URL may hold a password.
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    Err(Refused::wrong(format!("the bus `{scheme}:` is not available in this version; use `--bus {DEFAULT_BUS}`")))
+}
+
+/// The secrets of the environment and of a file (JSON, YAML or TOML, by its suffix), which wins.
+pub(crate) fn secrets(file: Option<&Path>) -> Result<Secrets, Refused> {
+    // A variable whose value is no text is nothing that we could send.
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut named = Secrets::in_environment(variables);
+    if let Some(file) = file {
+        named.extend(secrets_of(file)?);
+    }
+    Secrets::new(named).map_err(|error| Refused::wrong(error.to_string()))
+}
+
+/// Errors tell the place only: a parser's message may quote what it could not read.
+fn secrets_of(file: &Path) -> Result<Map<String, Value>, Refused> {
+    let text = input::text_of(file)?;
+    let name = file.display();
+    match file.extension().and_then(|suffix| suffix.to_str()) {
+        Some("toml") => toml::from_str(&text).map_err(|_| Refused::wrong(format!("{name} is no valid TOML"))),
+        Some("json") => serde_json::from_str(&text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Refused::wrong(format!("{name}:{line}:{column}: here it stops being a JSON object"))
+        }),
+        _ => serde_saphyr::from_str(&text)
+            .map_err(|_| Refused::wrong(format!("{name} is no YAML mapping from names to secrets"))),
+    }
+}

@@ -7,6 +7,7 @@ use sagabus_core::{
     cause::{EffectState, Outcome},
     id::InstanceId,
     problem::{Problem, Standard},
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +28,13 @@ pub trait Adapter: Send + Sync + 'static {
     /// # Errors
     /// The attempt failed; the failure says whether anything may have happened.
     async fn call(&self, call: Call) -> Result<Value, Failure>;
+
+    /// What the call is directed at, a host for example, where one that is slow must not take all of the adapter's
+    /// slots: attempts at the same target share a limit of their own. `None` = no such limit.
+    fn target(&self, call: &Call) -> Option<String> {
+        let _ = call;
+        None
+    }
 }
 
 /// What an adapter says about itself.
@@ -121,8 +129,12 @@ pub struct Call {
     pub key: String,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// How often this attempt was delivered to a worker before, as far as the bus knows: if not 0, it may have been made.
+    pub redelivered: u32,
     /// Time left for this attempt: the smaller of timeout and deadline.
     pub budget: Duration,
+    /// The deadline, for whoever can make use of an absolute time.
+    pub deadline: Option<Timestamp>,
     /// The calling instance.
     pub instance: InstanceId,
     /// JSON pointer of the calling task.

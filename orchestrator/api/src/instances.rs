@@ -20,9 +20,6 @@ use crate::{Api, body, problem::Problem};
 /// The longest that `Prefer: wait` is honoured, in seconds: proxies give up at about that time.
 const LONGEST_WAIT_S: u64 = 60;
 
-/// Longest key, in bytes: it is indexed.
-const LONGEST_KEY: usize = 512;
-
 /// Most instances in one page.
 const LARGEST_PAGE: u32 = 1_000;
 
@@ -40,7 +37,7 @@ pub(crate) async fn start(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let key = body::header_text(&headers, "idempotency-key")?.map(key).transpose()?;
+    let key = body::header_text(&headers, "idempotency-key")?.map(str::to_owned);
     let deadline = body::header_text(&headers, "sagabus-deadline")?.map(deadline).transpose()?;
     let input = input(&headers, &body::bytes(body).await?)?;
     let request = StartRequest { namespace, name, version, input, key, deadline };
@@ -114,14 +111,6 @@ pub(crate) async fn list(
     let full = u32::try_from(found.len()).is_ok_and(|length| length == limit);
     let next = found.last().filter(|_| full).map(|last| last.id);
     Ok(Json(json!({ "instances": found, "next": next })))
-}
-
-fn key(text: &str) -> Result<String, Problem> {
-    if text.is_empty() || text.len() > LONGEST_KEY {
-        let detail = format!("Idempotency-Key has to have between 1 and {LONGEST_KEY} bytes");
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-header", detail));
-    }
-    Ok(text.to_owned())
 }
 
 fn deadline(text: &str) -> Result<Timestamp, Problem> {

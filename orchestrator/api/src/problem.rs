@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use sagabus_engine::StartError;
-use sagabus_ports::Error;
+use sagabus_ports::{Error, Kind};
 use serde_json::{Map, Value};
 
 /// How long a client does well to wait before it asks a failing store again, in seconds.
@@ -33,8 +33,11 @@ impl Problem {
 }
 
 impl From<Error> for Problem {
-    /// Whatever the store or the bus says, the request may well work later.
+    /// What makes no sense to the engine never will; anything else may well work later.
     fn from(error: Error) -> Self {
+        if error.kind == Kind::Invalid {
+            return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request", error.to_string());
+        }
         tracing::warn!(%error, "a request failed");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string())
     }

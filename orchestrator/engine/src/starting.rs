@@ -96,8 +96,10 @@ pub(crate) fn read(envelope: &Envelope) -> Result<StartRequest, String> {
     Ok(StartRequest { namespace: namespace.clone(), name: workflow.clone(), version, input, key, deadline })
 }
 
-/// Digest of an input, which does not depend on the order of members.
-pub(crate) fn input_digest(input: &Value) -> Digest {
+/// Digest of an input, which does not depend on the order of members: what tells a repeated start from one with the same
+/// key and other input.
+#[must_use]
+pub fn input_digest(input: &Value) -> Digest {
     let mut sorted = input.clone();
     sorted.sort_all_objects();
     Digest::of(sorted.to_string().as_bytes())

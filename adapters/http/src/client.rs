@@ -129,7 +129,8 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     if FRAMING.contains(&parsed.as_str()) {
         return Err(refused("is written by the client and cannot be set"));
     }
-    let value = HeaderValue::from_str(value).map_err(|_| refused("has a value with characters that no header may have"))?;
+    let value =
+        HeaderValue::from_str(value).map_err(|_| refused("has a value with characters that no header may have"))?;
     Ok((parsed, value))
 }
 

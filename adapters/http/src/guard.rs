@@ -161,7 +161,8 @@ fn public_v4(address: Ipv4Addr) -> bool {
         (Ipv4Addr::new(240, 0, 0, 0), 4),
         (Ipv4Addr::new(168, 63, 129, 16), 32),
     ];
-    let within = |(network, bits): &(Ipv4Addr, u8)| address.to_bits() >> (32 - bits) == network.to_bits() >> (32 - bits);
+    let within =
+        |(network, bits): &(Ipv4Addr, u8)| address.to_bits() >> (32 - bits) == network.to_bits() >> (32 - bits);
     !(address.is_loopback()
         || address.is_private()
         || address.is_link_local()
@@ -196,9 +197,26 @@ mod tests {
             assert!(public(address.parse().unwrap()), "{address}");
         }
         for address in [
-            "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "168.63.129.16", "192.0.0.192", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1",
-            "fd00:ec2::254", "ff02::1", "64:ff9b::127.0.0.1", "2002:7f00:1::", "2001:db8::1",
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "168.63.129.16",
+            "192.0.0.192",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "64:ff9b::127.0.0.1",
+            "2002:7f00:1::",
+            "2001:db8::1",
         ] {
             assert!(!public(address.parse().unwrap()), "{address}");
         }
@@ -208,8 +226,14 @@ mod tests {
     fn odd_spellings_of_an_address_do_not_get_past() {
         let guard = Guard::new(Reach::Public(Vec::new()));
         for url in [
-            "http://127.0.0.1/", "http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://[::1]/",
-            "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd",
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://0x7f000001/",
+            "http://2130706433/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://169.254.169.254/latest/meta-data",
+            "file:///etc/passwd",
         ] {
             assert!(guard.check(&Url::parse(url).unwrap()).is_err(), "{url}");
         }

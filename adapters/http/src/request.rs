@@ -6,9 +6,7 @@ use reqwest::{
     Method, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
-use sagabus_adapter_sdk::{
-    Adapter, Call, Failure, Function, Idempotency, Manifest, Standard, Unknown, async_trait,
-};
+use sagabus_adapter_sdk::{Adapter, Call, Failure, Function, Idempotency, Manifest, Standard, Unknown, async_trait};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

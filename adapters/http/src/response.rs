@@ -63,8 +63,10 @@ pub(crate) fn content(received: &Received) -> Result<Value, String> {
         return serde_json::from_slice(body)
             .map_err(|error| format!("{status} with the content type {kind}, but the content is no JSON: {error}"));
     }
-    let textual = ["application/xml", "application/yaml", "application/x-www-form-urlencoded", "application/javascript"];
-    let is_text = kind.starts_with("text/") || kind.ends_with("+xml") || kind.ends_with("+yaml") || textual.contains(&kind);
+    let textual =
+        ["application/xml", "application/yaml", "application/x-www-form-urlencoded", "application/javascript"];
+    let is_text =
+        kind.starts_with("text/") || kind.ends_with("+xml") || kind.ends_with("+yaml") || textual.contains(&kind);
     Ok(is_text.then(|| text(body, parameters)).flatten().unwrap_or_else(|| base64(body)))
 }
 

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use reqwest::{Method, Url, header::HeaderMap};
-use sagabus_adapter_sdk::{
-    Adapter, Call, Failure, Function, Idempotency, Manifest, Standard, Unknown, async_trait,
-};
+use sagabus_adapter_sdk::{Adapter, Call, Failure, Function, Idempotency, Manifest, Standard, Unknown, async_trait};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -192,7 +190,8 @@ impl Service {
             query.append(&mut rest);
         }
         let base = self.base.as_str().trim_end_matches('/');
-        let mut url = Url::parse(&format!("{base}{path}")).map_err(|error| invalid(format!("{base}{path}: {error}")))?;
+        let mut url =
+            Url::parse(&format!("{base}{path}")).map_err(|error| invalid(format!("{base}{path}: {error}")))?;
         append_query(&mut url, &query)?;
         let body = if bodiless || rest.is_empty() { Value::Null } else { Value::Object(rest) };
         let body = encode(body, &mut headers)?;

@@ -21,7 +21,8 @@ pub(crate) fn expand(template: &str, arguments: &Map<String, Value>) -> Result<(
             }
             let argument = || format!("the argument `{name}` of `{template}`");
             let value = arguments.get(name).ok_or_else(|| format!("{} is missing", argument()))?;
-            let text = scalar(value).ok_or_else(|| format!("{} has to be a text, a number or a boolean", argument()))?;
+            let text =
+                scalar(value).ok_or_else(|| format!("{} has to be a text, a number or a boolean", argument()))?;
             // A URL without its empty and dotted segments is another URL.
             if matches!(text.as_str(), "" | "." | "..") {
                 return Err(format!("{} must not be `{text}`", argument()));

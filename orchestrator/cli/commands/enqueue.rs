@@ -9,6 +9,7 @@ use sagabus_core::{
     time::Timestamp,
 };
 use sagabus_driver_sql::Access;
+use sagabus_engine::input_digest;
 use sagabus_ports::{Batch, Clock as _, PendingCause, StartKey, Started, Store, SystemClock};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -146,9 +147,4 @@ impl Errand {
             }
         }
     }
-}
-
-/// As the engine computes it: the digest of the input's compact JSON text.
-fn input_digest(input: &Value) -> Digest {
-    Digest::of(input.to_string().as_bytes())
 }

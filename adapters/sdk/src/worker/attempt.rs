@@ -126,8 +126,7 @@ fn prepare<'l>(
 /// either of the two clocks that tell it.
 fn budget(lane: &Lane, taken: &Taken, function: &HostedFunction) -> Result<Duration, Failure> {
     let attempt = &taken.message.attempt;
-    let absolute =
-        attempt.deadline.map(|deadline| Duration::from_millis(deadline.since_ms(lane.settings.clock.now())));
+    let absolute = attempt.deadline.map(|deadline| Duration::from_millis(deadline.since_ms(lane.settings.clock.now())));
     let relative =
         taken.message.budget_ms.map(|left| Duration::from_millis(left).saturating_sub(taken.received.elapsed()));
     let timeout = attempt.timeout_ms.map_or(function.function.timeout, Duration::from_millis);

@@ -3,6 +3,19 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Compiles a constant of an event filter as the regular expression that it may also be, over a whole attribute.
+///
+/// # Errors
+/// Says why the text is no regular expression, or that it is too large a one.
+pub fn pattern(text: &str) -> Result<regex::Regex, String> {
+    // A definition is untrusted: `a{1000}{1000}` would take gigabytes.
+    const COMPILED_BYTES_MAX: usize = 256 * 1024;
+    regex::RegexBuilder::new(&format!("^(?:{text})$"))
+        .size_limit(COMPILED_BYTES_MAX)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
 /// A CloudEvent: the DSL's meaning of the word *event*.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Event {

@@ -287,10 +287,5 @@ fn is_pattern(text: &str) -> bool {
 /// Whether a regular expression fits the whole text.
 fn fits(pattern: &str, text: &str) -> bool {
     // Compiled per event: patterns are rare, and a plan would have to carry them for every filter.
-    const COMPILED_BYTES_MAX: usize = 256 * 1024;
-    is_pattern(pattern)
-        && regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
-            .size_limit(COMPILED_BYTES_MAX)
-            .build()
-            .is_ok_and(|compiled| compiled.is_match(text))
+    is_pattern(pattern) && crate::event::pattern(pattern).is_ok_and(|compiled| compiled.is_match(text))
 }

@@ -1,5 +1,7 @@
 //! Reads objects of the tree key by key: what is missing, unknown or of the wrong type is reported with its place.
 
+use sagabus_core::suggest::closest;
+
 use crate::{
     problems::{Problems, alternatives, quoted, suggestion},
     tree::{Content, Key, Node, Span},
@@ -103,7 +105,7 @@ impl<'a> Fields<'a> {
     /// A member that was perhaps meant to be one of these keys.
     fn slip(&self, keys: &[&'static str]) -> Option<String> {
         self.entries.iter().find_map(|(found, _)| {
-            let meant = crate::closest::closest(&found.name, keys.iter().copied())?;
+            let meant = closest(&found.name, keys.iter().copied())?;
             Some(format!("is {} meant to be {}?", quoted(&found.name), quoted(meant)))
         })
     }
@@ -235,7 +237,7 @@ pub(crate) fn word<'a, T: Copy>(
     if found.is_none() {
         let message =
             format!("{} is none of {}", quoted(text.value), alternatives(words.iter().map(|(word, _)| *word)));
-        let nearest = crate::closest::closest(text.value, words.iter().map(|(word, _)| *word));
+        let nearest = closest(text.value, words.iter().map(|(word, _)| *word));
         problems.error_help(text.place(), "wrong-value", message, nearest.map(|one| format!("did you mean `{one}`?")));
     }
     found

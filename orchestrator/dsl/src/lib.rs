@@ -4,8 +4,6 @@
 //! reads no files, does no I/O.
 
 mod ast;
-mod closest;
-mod duration;
 mod fields;
 mod lower;
 mod problems;

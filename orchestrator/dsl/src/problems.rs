@@ -2,6 +2,8 @@
 
 use std::{cell::RefCell, fmt::Write as _};
 
+use sagabus_core::suggest::closest;
+
 use crate::{
     Diagnostic, Severity,
     tree::{Content, Node, Span},
@@ -76,7 +78,7 @@ impl<'s> Problems<'s> {
     /// All problems in order of place, each once: a definition that several tasks use is looked at for each.
     pub(crate) fn into_diagnostics(self, tree: Option<&Node>) -> Vec<Diagnostic> {
         let mut found = self.found.into_inner();
-        found.sort_by(|a, b| (a.span.start, a.severity, a.span.end).cmp(&(b.span.start, b.severity, b.span.end)));
+        found.sort_by_key(|one| (one.span.start, one.severity, one.span.end));
         found.dedup();
         let total = found.len();
         // Errors come first into what is kept: a flood of warnings must not hide why a definition is refused.
@@ -210,7 +212,7 @@ pub(crate) fn alternatives<'a>(names: impl IntoIterator<Item = &'a str>) -> Stri
 /// The remedy for a name that does not exist: the nearest one that does, or all of them.
 pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
-    if let Some(nearest) = crate::closest::closest(name, known.iter().copied()) {
+    if let Some(nearest) = closest(name, known.iter().copied()) {
         return Some(format!("did you mean {}?", quoted(nearest)));
     }
     // A long list helps nobody.

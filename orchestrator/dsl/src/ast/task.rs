@@ -1,6 +1,8 @@
 //! Tasks and lists of tasks.
 
 use super::{Call, Case, Duration, ErrorChoice, Export, For, Fork, Input, Listen, Output, Run, Timeout, Try};
+use sagabus_core::suggest::closest;
+
 use crate::{
     fields::{Fields, Object, Read, Text, wrong_type},
     problems::{Problems, quoted, suggestion},
@@ -157,8 +159,7 @@ fn which_kind(node: &Node, fields: &Fields<'_>) -> Option<&'static str> {
         [] => {
             let Content::Object(entries) = &node.content else { return None };
             let slip = entries.iter().find_map(|(key, _)| {
-                crate::closest::closest(&key.name, KINDS)
-                    .map(|kind| format!("is {} meant to be {}?", quoted(&key.name), quoted(kind)))
+                closest(&key.name, KINDS).map(|kind| format!("is {} meant to be {}?", quoted(&key.name), quoted(kind)))
             });
             let help = slip.or_else(|| suggestion("", KINDS));
             problems.error_help(node.place(), "missing-key", "the task does not say what it does", help);

@@ -1,6 +1,9 @@
 //! `call` and `run`: what adapters get.
 
-use sagabus_core::plan::{Call, CallKeyword, Kind, SubFlow, Template};
+use sagabus_core::{
+    plan::{Call, CallKeyword, Kind, SubFlow, Template},
+    suggest::closest,
+};
 use serde_json::Value;
 
 use super::{
@@ -55,7 +58,7 @@ impl<'a> Lowering<'a> {
     fn unknown_function(&self, name: Text<'a>) {
         let message = format!("there is no function {}", quoted(name.value));
         let known = self.uses.functions.names().chain(["http"]);
-        let help = crate::closest::closest(name.value, known.clone())
+        let help = closest(name.value, known.clone())
             .map(|nearest| format!("did you mean {}?", quoted(nearest)))
             .or_else(|| suggestion(name.value, self.uses.functions.names()))
             .unwrap_or_else(|| "declare it under `use.functions`, or call an adapter's: `function@adapter`".to_owned());

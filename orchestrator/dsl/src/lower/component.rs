@@ -3,6 +3,7 @@
 use sagabus_core::{
     plan::{Authentication, Backoff, DurationTemplate, Export, Input, Output, Raise, RetryPolicy},
     schema::Schema,
+    time::iso_duration_ms,
 };
 
 use super::{
@@ -61,12 +62,10 @@ impl<'a> Lowering<'a> {
         if text.value.contains("${") {
             return Some(DurationTemplate::Template(self.string(text, stage, scope, crate::template::Opening::Any)));
         }
-        match crate::duration::parse(text.value) {
+        match iso_duration_ms(text.value) {
             Ok(milliseconds) => Some(DurationTemplate::Constant(milliseconds)),
-            Err(reason) => {
-                let message = format!("{} is no duration that runs: {reason}", quoted(text.value));
-                let help = "write for example `PT1M30S` or `P2D`, or `{ minutes: 1, seconds: 30 }`".to_owned();
-                self.problems.error_help(text.place(), "duration", message, help);
+            Err(message) => {
+                self.problems.error(text.place(), "duration", message);
                 None
             }
         }

@@ -81,9 +81,24 @@ impl<'a> Lowering<'a> {
             }
             Some(value) if value.contains("${") => return self.refuse_mixture(node),
             _ if contains_expression(node) => return self.refuse_mixture(node),
-            _ => Match::Constant(node.to_value()),
+            _ => {
+                self.check_pattern(node);
+                Match::Constant(node.to_value())
+            }
         };
         Some((key.name.clone(), test))
+    }
+
+    /// A constant is compared as text first, so that one which is no regular expression may still be meant.
+    fn check_pattern(&self, node: &Node) {
+        if let Some(text) = node.as_str()
+            && let Err(reason) = sagabus_core::event::pattern(text)
+        {
+            let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = format!("this is not a regular expression: {last}");
+            let help = "it matches only an attribute that equals it; write `\\(` for `(` in a regular expression";
+            self.problems.warning(node.value_place(), "regular-expression", message, help);
+        }
     }
 
     fn refuse_mixture<T>(&self, node: &Node) -> Option<T> {

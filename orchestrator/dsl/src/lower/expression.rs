@@ -24,16 +24,16 @@ use crate::{
 /// What becomes of an expression's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It is passed on as it is.
+    /// It becomes a value, or a part of a text.
     Value,
-    /// It is put into a text, or decided upon.
-    Consumed,
+    /// Something is decided by it.
+    Decision,
 }
 
 impl<'a> Lowering<'a> {
     /// A field that is an expression, with or without `${ }` around it, whose value is decided upon: `if`, `when`, ….
     pub(super) fn condition(&self, text: Option<Text<'a>>, stage: Stage, scope: &Scope<'a>) -> Option<Expression> {
-        text.and_then(|text| self.field(text, stage, scope, Fate::Consumed))
+        text.and_then(|text| self.field(text, stage, scope, Fate::Decision))
     }
 
     /// A field that is an expression, with or without `${ }` around it.
@@ -107,7 +107,7 @@ impl<'a> Lowering<'a> {
         }
         let part = |piece| match piece {
             Piece::Literal(range) => Some(Part::Literal(text.value[range].to_owned())),
-            Piece::Expression(range) => self.compile(text, range, stage, scope, Fate::Consumed).map(Part::Expression),
+            Piece::Expression(range) => self.compile(text, range, stage, scope, Fate::Value).map(Part::Expression),
         };
         Template::Text(pieces.into_iter().filter_map(part).collect())
     }
@@ -204,9 +204,9 @@ impl<'a> Lowering<'a> {
             let declared = |name: &String| self.uses.secrets.iter().any(|secret| secret.value == name);
             if let Some(name) = access.name.as_ref().filter(|name| !declared(name)) {
                 self.unknown_secret(place, name);
-            } else if !access.passed_on || fate == Fate::Consumed {
+            } else if !access.passed_on || fate == Fate::Decision {
                 let message = "an expression sees a reference to the secret here, never its value";
-                let help = "pass `$secrets.NAME` on as a whole value of an argument, or use `authentication`";
+                let help = "pass `$secrets.NAME` on as it is or as a part of a text; the worker puts the value in";
                 self.problems.warning(place, "secret-use", message, help);
             }
         }

@@ -17,5 +17,5 @@ mod template;
 pub use authentication::Authentication;
 pub use client::Client;
 pub use guard::{Destination, DestinationError, Reach};
-pub use request::{HttpAdapter, HttpSettings};
+pub use request::{HttpAdapter, HttpSettings, TRANSIENT};
 pub use service::{Service, ServiceError, ServiceFunction, ServiceSettings};

@@ -23,7 +23,7 @@ use crate::{
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Errors after which the same request may well succeed: too early, too many, and whatever stands before the service.
-pub(crate) const TRANSIENT: [u16; 5] = [425, 429, 502, 503, 504];
+pub const TRANSIENT: [u16; 5] = [425, 429, 502, 503, 504];
 
 /// `call: http`.
 pub struct HttpAdapter {
@@ -169,7 +169,7 @@ pub(crate) fn headers(map: &Map<String, Value>) -> Result<HeaderMap, Failure> {
         let text = scalar(value)
             .ok_or_else(|| invalid(format!("the header `{name}` has to be a text, a number or a boolean")))?;
         let (name, value) = header(name, &text)?;
-        headers.append(name, value);
+        headers.try_append(name, value).map_err(|_| invalid("more headers than a request can have"))?;
     }
     Ok(headers)
 }

@@ -1,9 +1,9 @@
 //! Functions declared over an HTTP service: `call: charge@payments`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use reqwest::{Method, Url, header::HeaderMap};
-use sagabus_adapter_sdk::{Adapter, Call, Failure, Function, Idempotency, Manifest, Standard, Unknown, async_trait};
+use sagabus_adapter_sdk::{Adapter, Call, Failure, Function, Idempotency, Manifest, Standard, async_trait};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -11,7 +11,7 @@ use crate::{
     authentication::Authentication,
     client::{Client, Outgoing, header},
     failure::{self, Effects},
-    request::{self, TRANSIENT, add_defaults, append_query, encode, host_of, invalid},
+    request::{self, add_defaults, append_query, encode, host_of, invalid},
     response,
     template::expand,
 };
@@ -43,16 +43,16 @@ pub struct ServiceSettings {
     pub authentication: Option<Authentication>,
     /// Attempts at once; `None` = the worker's default.
     pub concurrency: Option<usize>,
-    /// Its functions by name.
-    pub functions: BTreeMap<String, ServiceFunction>,
+    /// Its functions.
+    pub functions: Vec<ServiceFunction>,
 }
 
 /// One function: how its arguments become a request. What neither path, query nor headers take is the JSON body, or, for
 /// GET, HEAD and OPTIONS, the query.
 #[derive(Clone, Debug)]
 pub struct ServiceFunction {
-    /// What it does.
-    pub description: String,
+    /// What it is called, takes, gives and promises.
+    pub function: Function,
     /// Method.
     pub method: String,
     /// Appended to the base; RFC 6570 simple expansion from the arguments: `/orders/{id}`.
@@ -61,42 +61,8 @@ pub struct ServiceFunction {
     pub query: Vec<String>,
     /// Header by name → the argument that it takes its value from.
     pub headers: BTreeMap<String, String>,
-    /// JSON Schema of the arguments.
-    pub input: Value,
-    /// JSON Schema of the output.
-    pub output: Value,
-    /// Longest time an attempt may take.
-    pub timeout: Duration,
-    /// An attempt is not begun with less time left.
-    pub minimum_budget: Duration,
-    /// Statuses of errors that are worth trying again; `None` = 425, 429, 502, 503, 504.
-    pub transient: Option<Vec<u16>>,
-    /// What repeating it does.
-    pub idempotency: Idempotency,
-    /// What to do about an unknown outcome.
-    pub unknown: Unknown,
     /// It changes nothing, whatever its method is.
     pub read: bool,
-}
-
-impl Default for ServiceFunction {
-    fn default() -> Self {
-        Self {
-            description: String::new(),
-            method: "POST".to_owned(),
-            path: String::new(),
-            query: Vec::new(),
-            headers: BTreeMap::new(),
-            input: Value::Bool(true),
-            output: Value::Bool(true),
-            timeout: Duration::from_secs(30),
-            minimum_budget: Duration::ZERO,
-            transient: None,
-            idempotency: Idempotency::ByKey,
-            unknown: Unknown::ByKey,
-            read: false,
-        }
-    }
 }
 
 /// A service that is described wrongly.
@@ -147,7 +113,8 @@ impl Service {
             headers.append(name, value);
         }
         let mut functions = BTreeMap::new();
-        for (name, function) in settings.functions {
+        for function in settings.functions {
+            let name = function.function.name.clone();
             let method = request::method(&function.method)
                 .map_err(|_| ServiceError::Method { function: name.clone(), method: function.method.clone() })?;
             if !(function.path.is_empty() || function.path.starts_with('/')) {
@@ -211,20 +178,16 @@ impl Service {
 #[async_trait]
 impl Adapter for Service {
     fn manifest(&self) -> Manifest {
-        let functions = self.functions.iter().map(|(name, (method, function))| Function {
-            name: name.clone(),
-            description: if function.description.is_empty() {
-                format!("{method} {}{}", self.base.as_str().trim_end_matches('/'), function.path)
-            } else {
-                function.description.clone()
-            },
-            input: function.input.clone(),
-            output: function.output.clone(),
-            timeout: function.timeout,
-            minimum_budget: function.minimum_budget,
-            transient: function.transient.clone().unwrap_or_else(|| TRANSIENT.to_vec()),
-            idempotency: if function.read || method.is_safe() { Idempotency::Natural } else { function.idempotency },
-            unknown: function.unknown,
+        let functions = self.functions.values().map(|(method, declared)| {
+            let mut function = declared.function.clone();
+            if function.description.is_empty() {
+                function.description =
+                    format!("{method} {}{}", self.base.as_str().trim_end_matches('/'), declared.path);
+            }
+            if declared.read || method.is_safe() {
+                function.idempotency = Idempotency::Natural;
+            }
+            function
         });
         Manifest {
             name: self.name.clone(),

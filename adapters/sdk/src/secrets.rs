@@ -86,6 +86,12 @@ impl Secrets {
         self.named.iter().map(|(name, value)| (name.clone(), shape(name, value))).collect()
     }
 
+    /// The secret at a dotted path, for a setting that is one: the password of a database, the token of a service.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Value> {
+        self.leaves.get(path).map(|leaf| &leaf.value)
+    }
+
     /// Puts secrets in the place of their references, in every text of `value`, object keys excepted. A text that is
     /// nothing but one reference becomes the secret's value, be it a number or a boolean.
     ///

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows it all in a few seconds, offline: stand-in systems, an order saga, the journal
-    Demo(Demo),
+    Demo,
     /// Runs one workflow to its end in this process
     Run(Run),
     /// Parses, validates and lints workflow files: every problem at once
@@ -44,7 +44,10 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// The demo's courier: a program that books a delivery
     #[command(name = "demo-courier", hide = true)]
-    DemoCourier,
+    DemoCourier {
+        /// What the courier is to do
+        function: String,
+    },
 }
 
 /// Where the database is.
@@ -77,13 +80,6 @@ pub(crate) struct Hosting {
     /// A file of secrets
     #[arg(long, value_name = "FILE", env = "SAGABUS_SECRETS")]
     pub(crate) secrets: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// Where its database goes; what an earlier demo left there is replaced
-    #[arg(long, value_name = "FILE", default_value = "sagabus-demo.db", env = "SAGABUS_DEMO_DB")]
-    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

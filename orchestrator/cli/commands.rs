@@ -28,7 +28,7 @@ pub(crate) async fn perform(arguments: Arguments) -> Result<Exit, Refused> {
         Command::Instances(Instances::Show(show)) => instances::show(show, config).await,
         Command::Retries(Retries::List(list)) => retries::list(list, config).await,
         Command::Migrate(migrate) => migrate::perform(migrate, config).await,
-        Command::Demo(demo) => demo::perform(demo).await,
-        Command::DemoCourier => demo::courier(),
+        Command::Demo => demo::perform().await,
+        Command::DemoCourier { function } => demo::courier(&function),
     }
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sagabus_adapter_sdk::{Adapter, Secrets, Worker, WorkerSettings};
+use sagabus_adapters::{Surroundings, Trust};
 use sagabus_driver_embedded::EmbeddedBus;
 use sagabus_driver_sql::Access;
 use sagabus_engine::{Engine, Handle, Settings as EngineSettings};
@@ -57,23 +58,32 @@ impl Node {
     }
 }
 
-/// Who says what the process adapter may run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Author {
-    /// The user, who wrote or at least chose the workflow: it may run anything.
-    User,
-    /// The configuration: nothing else may run.
-    Configuration,
-}
-
-/// The adapters that this process hosts.
+/// The adapters that this process hosts: the built-in ones and those of the settings file, or the named ones of them.
 pub(crate) fn adapters(
     settings: &Settings,
     hosting: &Hosting,
-    author: Author,
+    trust: Trust,
+    secrets: &Secrets,
 ) -> Result<Vec<Arc<dyn Adapter>>, Refused> {
-    let _ = (settings, hosting, author);
-    Ok(Vec::new())
+    let mut adapters = build(&settings.adapters, &settings.folder, trust, secrets)?;
+    let Some(wanted) = &hosting.adapters else { return Ok(adapters) };
+    let names: Vec<String> = adapters.iter().map(|adapter| adapter.manifest().name).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
+        return Err(Refused::wrong(format!("--adapters: there is no `{unknown}`; there is {}", names.join(", "))));
+    }
+    adapters.retain(|adapter| wanted.contains(&adapter.manifest().name));
+    Ok(adapters)
+}
+
+/// Builds adapters from their tables.
+pub(crate) fn build(
+    tables: &Map<String, Value>,
+    folder: &Path,
+    trust: Trust,
+    secrets: &Secrets,
+) -> Result<Vec<Arc<dyn Adapter>>, Refused> {
+    let surroundings = Surroundings { trust, folder, secrets };
+    sagabus_adapters::build(tables, surroundings).map_err(|error| Refused::wrong(error.to_string()))
 }
 
 /// Opens the database.

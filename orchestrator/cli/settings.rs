@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::{exit::Refused, input};
 
@@ -33,7 +34,10 @@ pub(crate) struct Settings {
     pub(crate) secrets: Option<PathBuf>,
     /// `[adapters.NAME]`: what each adapter is and may do.
     #[serde(default)]
-    pub(crate) adapters: toml::Table,
+    pub(crate) adapters: Map<String, Value>,
+    /// The folder of the file: what its paths are relative to.
+    #[serde(skip)]
+    pub(crate) folder: PathBuf,
 }
 
 impl Settings {
@@ -55,6 +59,7 @@ impl Settings {
         let folder = file.parent().unwrap_or(Path::new(""));
         settings.workflows = settings.workflows.map(|path| folder.join(path));
         settings.secrets = settings.secrets.map(|path| folder.join(path));
+        settings.folder = folder.to_owned();
         Ok(settings)
     }
 

@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use sagabus_adapters::Trust;
 use sagabus_core::{id::WorkflowName, report::Report};
 use sagabus_dsl::Severity;
 use sagabus_engine::{Accepted, DeployError, Handle, Progress, StartError, StartRequest};
@@ -33,10 +34,12 @@ pub(crate) async fn perform(run: Run, config: Option<&Path>) -> Result<Exit, Ref
 
     let temporary = Temporary::unless(run.db.is_some())?;
     let database = run.db.clone().unwrap_or_else(|| temporary.url());
+    let secrets = compose::secrets(run.hosting.secrets.as_deref().or(settings.secrets.as_deref()))?;
     let node = Node::start(Recipe {
         database: database.clone(),
-        adapters: compose::adapters(&settings, &run.hosting, compose::Author::User)?,
-        secrets: compose::secrets(run.hosting.secrets.as_deref().or(settings.secrets.as_deref()))?,
+        // Who runs a workflow by hand is its author, or has read it.
+        adapters: compose::adapters(&settings, &run.hosting, Trust::Author, &secrets)?,
+        secrets,
         grace: GRACE,
     })
     .await?;

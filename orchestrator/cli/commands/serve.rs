@@ -4,6 +4,7 @@ mod reload;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
+use sagabus_adapters::Trust;
 use sagabus_api::Api;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
@@ -33,10 +34,11 @@ pub(crate) async fn perform(serve: Serve, config: Option<&Path>) -> Result<Exit,
     let in_use = |error| Refused::unreachable(format!("cannot listen on {address}: {error}; use another --listen"));
     let listener = TcpListener::bind(address).await.map_err(in_use)?;
     let address = listener.local_addr().map_err(in_use)?;
+    let secrets = compose::secrets(serve.hosting.secrets.as_deref().or(settings.secrets.as_deref()))?;
     let node = Node::start(Recipe {
         database: settings.database(serve.database.db.as_deref()),
-        adapters: compose::adapters(&settings, &serve.hosting, compose::Author::Configuration)?,
-        secrets: compose::secrets(serve.hosting.secrets.as_deref().or(settings.secrets.as_deref()))?,
+        adapters: compose::adapters(&settings, &serve.hosting, Trust::Configuration, &secrets)?,
+        secrets,
         grace: GRACE,
     })
     .await?;

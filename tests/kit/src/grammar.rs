@@ -22,16 +22,25 @@ const TASKS_MAX: u32 = 30;
 /// How often one task may be executed by the loops and retries around it together.
 const REPEATS_MAX: u32 = 24;
 
+/// What a random workflow may be made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Words {
+    /// Everything.
+    All,
+    /// Only what does the same however long things take: no timeout, nothing that runs beside something else, no events.
+    Timeless,
+}
+
 /// A random workflow `sim/<name>:1.0.0` as YAML. `children` are names of workflows that it may run as sub-flows.
 #[must_use]
-pub fn workflow(random: &mut Random, name: &str, children: &[&str]) -> String {
-    let mut grower = Grower { random, children, tasks: 0, counters: 0 };
+pub fn workflow(random: &mut Random, name: &str, children: &[&str], words: Words) -> String {
+    let mut grower = Grower { random, children, timeless: words == Words::Timeless, tasks: 0, counters: 0 };
     let tasks = grower.block(0, 1);
     let mut document = json!({
         "document": { "dsl": "1.0.3", "namespace": "sim", "name": name, "version": "1.0.0" },
         "do": tasks,
     });
-    if grower.random.per_mille(100) {
+    if !grower.timeless && grower.random.per_mille(100) {
         document["timeout"] = json!({ "after": { "seconds": 1 + grower.random.below(300) } });
     }
     if grower.random.per_mille(200) {
@@ -43,6 +52,7 @@ pub fn workflow(random: &mut Random, name: &str, children: &[&str]) -> String {
 struct Grower<'a> {
     random: &'a mut Random,
     children: &'a [&'a str],
+    timeless: bool,
     tasks: u32,
     counters: u32,
 }
@@ -93,7 +103,7 @@ impl Grower<'_> {
             let condition = self.random.pick(&["${ true }", "${ false }", "${ ([..] | length) > 2 }"]);
             task["if"] = json!(condition);
         }
-        if self.random.per_mille(60) {
+        if !self.timeless && self.random.per_mille(60) {
             task["timeout"] = json!({ "after": { "milliseconds": 200 + self.random.below(20_000) } });
         }
         if self.random.per_mille(80) {
@@ -120,9 +130,9 @@ impl Grower<'_> {
         match self.random.below(6) {
             0 => json!({ "do": self.block(depth + 1, repeats) }),
             1 if repeats * 3 <= REPEATS_MAX => self.for_each(depth + 1, repeats * 3),
-            2 => self.fork(depth + 1, repeats),
+            2 if !self.timeless => self.fork(depth + 1, repeats),
             3 | 4 if repeats * 3 <= REPEATS_MAX => self.try_catch(depth + 1, repeats * 3),
-            5 if repeats * 3 <= REPEATS_MAX && self.random.per_mille(400) => {
+            5 if !self.timeless && repeats * 3 <= REPEATS_MAX && self.random.per_mille(400) => {
                 self.listen(Some((depth + 1, repeats * 3)))
             }
             _ => self.leaf(),
@@ -137,7 +147,7 @@ impl Grower<'_> {
             12 => json!({ "wait": format!("PT{}S", self.random.below(4)) }),
             13 => self.raise(),
             14 => self.emit(),
-            15 => self.listen(None),
+            15 if !self.timeless => self.listen(None),
             3 => json!({ "switch": [
                 { "big": { "when": "${ ([..] | length) > 3 }", "then": "continue" } },
                 { "other": { "then": "continue" } },
@@ -235,10 +245,10 @@ impl Grower<'_> {
     fn retry(&mut self) -> Value {
         let backoff = *self.random.pick(&["constant", "linear", "exponential"]);
         let mut limit = json!({ "attempt": { "count": 1 + self.random.below(2) } });
-        if self.random.per_mille(250) {
+        if !self.timeless && self.random.per_mille(250) {
             limit["attempt"]["duration"] = json!({ "milliseconds": 100 + self.random.below(8_000) });
         }
-        if self.random.per_mille(200) {
+        if !self.timeless && self.random.per_mille(200) {
             limit["duration"] = json!({ "seconds": 1 + self.random.below(60) });
         }
         let delay_ms = self.random.below(3_000);

@@ -1,19 +1,23 @@
 //! One seed, one world: random workflows, third parties with a character, and faults, run to the end of all instances.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sagabus_core::{
     cause::{EffectState, Outcome},
     effect::Attempt,
-    id::CallId,
+    id::{CallId, InstanceId, WorkflowName},
     problem::{Problem, Standard},
+    report::Report,
 };
 use serde_json::{Value, json};
 
 use crate::{
     golden,
-    grammar::{self, EVENT_TYPES},
+    grammar::{self, EVENT_TYPES, Words},
     random::Random,
     world::{BEGINNING, Faults, Reaction, ThirdParty, World},
 };
@@ -44,10 +48,56 @@ pub struct Failure {
 /// A promise was broken.
 pub fn simulate(seed: u64) -> Result<World, Box<Failure>> {
     let mut random = Random::new(seed);
-    let workflows = workflows(&mut random.branch());
+    let workflows = workflows(&mut random.branch(), Words::All);
     let faults = Faults::swarm(&mut random.branch(), BEGINNING.plus_ms(FAULTY_MS));
     let mut world = World::new(seed, faults, Box::new(Party::new(random.branch())));
-    match populate(&mut world, &mut random, &workflows).and_then(|()| world.run()) {
+    let done = populate(&mut world, &mut random, &workflows).and_then(|()| world.run());
+    finished(seed, done, world, workflows)
+}
+
+/// Runs a seed's timeless workflows twice, in a world full of faults and in one without any, and compares what came of them.
+/// Gives back the world with the faults.
+///
+/// # Errors
+/// A promise was broken, or the faults changed a result.
+pub fn compare(seed: u64) -> Result<World, Box<Failure>> {
+    let mut random = Random::new(seed);
+    let workflows = workflows(&mut random.branch(), Words::Timeless);
+    let faults = Faults::swarm(&mut random.branch(), BEGINNING.plus_ms(FAULTY_MS));
+    let run = |faults| {
+        let mut world = World::new(seed, faults, Box::new(Oracle));
+        world.must_end_by(BEGINNING.plus_ms(FAULTY_MS + SETTLES_WITHIN_MS));
+        let mut start = || {
+            let names = deploy(&mut world, &workflows)?;
+            world.start(names.last().context("a world has workflows")?, json!({ "n": 1 }), "key")?;
+            world.run()
+        };
+        let done = start();
+        finished(seed, done, world, workflows.clone())
+    };
+    let (calm, faulty) = (run(Faults::none())?, run(faults)?);
+    let done = results(&calm).and_then(|calm| {
+        let faulty = results(&faulty)?;
+        ensure!(calm == faulty, "faults changed a result:\n{calm:?}\nwithout, and with them\n{faulty:?}");
+        Ok(())
+    });
+    finished(seed, done, faulty, workflows)
+}
+
+/// What came of each instance, and the requests that third parties got, each once.
+type Results = (BTreeMap<InstanceId, (String, Option<Value>, Option<Problem>)>, BTreeSet<(CallId, u32)>);
+
+fn results(world: &World) -> Result<Results> {
+    let mut instances = BTreeMap::new();
+    for record in &world.rows().instances {
+        let report = Report::of(&world.rows().journal(record.id)?).context("an instance has a report")?;
+        instances.insert(record.id, (report.status, report.output, report.error));
+    }
+    Ok((instances, world.requests().iter().map(|request| (request.call, request.attempt)).collect()))
+}
+
+fn finished(seed: u64, done: Result<()>, world: World, workflows: Vec<String>) -> Result<World, Box<Failure>> {
+    match done {
         Ok(()) => Ok(world),
         Err(error) => {
             let journals = golden::render(&world).unwrap_or_else(|unreadable| format!("{unreadable:#}"));
@@ -56,20 +106,17 @@ pub fn simulate(seed: u64) -> Result<World, Box<Failure>> {
     }
 }
 
-/// A sub-flow that calls nothing, one that may call the first, and one or two that people start.
-fn workflows(random: &mut Random) -> Vec<String> {
+/// A sub-flow that runs no other, one that may run the first, and one that may run both.
+fn workflows(random: &mut Random, words: Words) -> Vec<String> {
     vec![
-        grammar::workflow(random, "leaf", &[]),
-        grammar::workflow(random, "branch", &["leaf"]),
-        grammar::workflow(random, "main", &["leaf", "branch"]),
+        grammar::workflow(random, "leaf", &[], words),
+        grammar::workflow(random, "branch", &["leaf"], words),
+        grammar::workflow(random, "main", &["leaf", "branch"], words),
     ]
 }
 
 fn populate(world: &mut World, random: &mut Random, workflows: &[String]) -> Result<()> {
-    let mut names = Vec::new();
-    for source in workflows {
-        names.push(world.deploy(source).context("a random workflow does not compile")?);
-    }
+    let names = deploy(world, workflows)?;
     world.must_end_by(BEGINNING.plus_ms(FAULTY_MS + SETTLES_WITHIN_MS));
     world.tide(&EVENT_TYPES, 7_000);
     for number in 0..=random.below(3) {
@@ -81,6 +128,27 @@ fn populate(world: &mut World, random: &mut Random, workflows: &[String]) -> Res
         }
     }
     Ok(())
+}
+
+fn deploy(world: &mut World, workflows: &[String]) -> Result<Vec<WorkflowName>> {
+    workflows.iter().map(|source| world.deploy(source).context("a random workflow does not compile")).collect()
+}
+
+/// A third party whose answer depends on nothing but key and attempt.
+#[derive(Debug)]
+struct Oracle;
+
+impl ThirdParty for Oracle {
+    fn react(&mut self, attempt: &Attempt) -> Result<Reaction> {
+        let mut random = Random::new(attempt.call.0.as_u64_pair().0 ^ u64::from(attempt.attempt));
+        let after_ms = random.below(2_000);
+        let outcome = match attempt.function.as_str() {
+            "shaky" if random.per_mille(500) => Party::fail(503, EffectState::Unknown),
+            "strict" if random.per_mille(250) => Party::fail(400, EffectState::None),
+            _ => Outcome::Done { output: json!({ "by": attempt.reference, "given": attempt.arguments }) },
+        };
+        Ok(Reaction::Reply { outcome, after_ms })
+    }
 }
 
 /// A third party that honours idempotency keys, and fails as its functions say.

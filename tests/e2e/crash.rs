@@ -33,6 +33,7 @@ fn three_steps(address: &str) -> String {
 async fn no_instance_is_lost_and_no_completed_task_runs_again() {
     let place = Place::new();
     let stand_in = StandIn::start().await;
+    place.allow_this_machine();
     place.file("flows/steps.yaml", &three_steps(&stand_in.address));
     let mut server = place.serve(&["--workflows", "flows"]).await;
     stand_in.answer(false);

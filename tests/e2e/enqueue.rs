@@ -56,7 +56,7 @@ async fn a_call_is_retried_until_it_works_and_is_seen_in_the_queue_meanwhile() {
     let place = Place::new();
     let stand_in = StandIn::start().await;
     let settings = format!(
-        "[adapters.desk]\nkind = \"http\"\nbase = \"{}\"\n[adapters.desk.functions.file]\nmethod = \"POST\"\npath = \"/file\"\n",
+        "[adapters.desk]\ntype = \"http\"\nbase = \"{}\"\n[adapters.desk.functions.file]\nmethod = \"POST\"\npath = \"/file\"\n",
         stand_in.address
     );
     place.file("sagabus.toml", &settings);

@@ -14,6 +14,7 @@ const CANARY: &str = "canary-7f3a9c51e2";
 async fn a_secret_reaches_the_third_party_and_no_file_log_or_answer() {
     let place = Place::new();
     let stand_in = StandIn::start().await;
+    place.allow_this_machine();
     let tasks = format!(
         "use: {{ secrets: [ desk ] }}\ndo:\n- tell:\n    call: http\n    with:\n      method: post\n      endpoint: {}/tell\n      body: {{ order: '${{ $secrets.desk.token }}' }}\n- keep:\n    set: {{ kept: '${{ $secrets.desk.token }}', shouted: '${{ \"token: \" + $secrets.desk.token }}' }}",
         stand_in.address

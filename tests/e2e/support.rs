@@ -50,6 +50,11 @@ impl Place {
         path
     }
 
+    /// Lets `call: http` of workflows that `serve` runs reach this machine, which it may not by itself.
+    pub(crate) fn allow_this_machine(&self) {
+        self.file("sagabus.toml", "[adapters.http]\nallow = [\"127.0.0.1\"]\n");
+    }
+
     /// Runs the binary to its end.
     pub(crate) async fn sagabus(&self, arguments: &[&str]) -> Ended {
         let output = timeout(PATIENCE, self.command(arguments).output()).await.expect("it ends").expect("it starts");

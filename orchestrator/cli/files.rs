@@ -27,7 +27,8 @@ pub(crate) fn beside(file: &Path) -> std::io::Result<Vec<PathBuf>> {
     search(folder, 0, &mut found)?;
     found.retain(|other| other.file_name() != file.file_name());
     found.sort();
-    Ok(found)
+    // As the user would write it.
+    Ok(found.into_iter().map(|path| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)).collect())
 }
 
 fn search(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -14,7 +14,7 @@ async fn a_valid_file_is_fine_and_says_so_on_stderr_only() {
 #[tokio::test]
 async fn every_problem_of_every_file_is_told_with_its_place() {
     let place = Place::new();
-    place.file("flows/a.yaml", &workflow("a", "1.0.0", "do:\n- one:\n    sett: { a: 1 }"));
+    place.file("flows/a.yaml", &workflow("a", "1.0.0", "do:\n- one:\n    set: { a: 1 }\n    outptu: {}"));
     place.file("flows/deep/b.yaml", &workflow("b", "1.0.0", "do:\n- one:\n    set: { a: '${ .b | }' }"));
     place.file("flows/input.json", "{\"order\": 1}");
     let ended = place.sagabus(&["check", "flows"]).await;

@@ -10,7 +10,7 @@ use sagabus_core::{
     time::Timestamp,
 };
 use sagabus_driver_sql::Access;
-use sagabus_ports::{Batch, Change, Clock as _, Deployment, InstanceRow, NewInstance, Store, SystemClock};
+use sagabus_ports::{Batch, Change, Clock as _, Deployment, InstanceRow, NewInstance, SystemClock};
 use serde_json::{Value, json as value};
 use uuid::Uuid;
 

@@ -9,4 +9,5 @@ pub mod grammar;
 pub mod random;
 pub mod script;
 pub mod simulation;
+pub mod stored;
 pub mod world;

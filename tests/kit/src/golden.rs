@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use sagabus_core::{
     fact::{Entry, Fact},
     id::{CallId, InstanceId},
-    problem::Problem,
+    problem::{Problem, STANDARD_BASE},
     report::{Report, TaskReport},
     time::Timestamp,
 };
@@ -94,6 +94,8 @@ fn names(world: &World) -> Vec<(InstanceId, String)> {
 
 fn render_entry(text: &mut String, world: &World, entry: &Entry, places: &mut BTreeMap<u64, String>) -> Result<()> {
     let _ = writeln!(text, "{} #{} {}", clock(entry.at), entry.seq, entry.cause);
+    // An error passes through many tasks: told in full once in each entry.
+    let mut told = None;
     for fact in &entry.facts {
         let Value::Object(members) = serde_json::to_value(fact)? else { bail!("a fact is an object") };
         if let Fact::TaskStarted(started) = fact {
@@ -109,7 +111,11 @@ fn render_entry(text: &mut String, world: &World, entry: &Entry, places: &mut BT
             line.push_str(&request(world, *call));
         }
         for (name, value) in members.iter().filter(|(name, _)| !LEFT_OUT.contains(&name.as_str())) {
-            let _ = write!(line, " {name}={}", shown(value));
+            let _ = match serde_json::from_value::<Problem>(value.clone()) {
+                Ok(problem) if told.as_ref() == Some(&problem) => write!(line, " {name}=(the same)"),
+                Ok(problem) => write!(line, " {name}={}", shown_problem(told.insert(problem))),
+                Err(_) => write!(line, " {name}={}", shown(value)),
+            };
         }
         let _ = writeln!(text, "{}", without_nonce(&line));
     }
@@ -128,7 +134,7 @@ fn render_report(text: &mut String, report: &Report) {
         let _ = writeln!(text, "  output {}", without_nonce(&output.to_string()));
     }
     if let Some(error) = &report.error {
-        let _ = writeln!(text, "  error {}", problem(error));
+        let _ = writeln!(text, "  error {}", shown_problem(error));
     }
     for task in &report.tasks {
         let _ = writeln!(text, "{}", without_nonce(&task_line(task)));
@@ -150,13 +156,21 @@ fn task_line(task: &TaskReport) -> String {
         let _ = write!(line, " compensates {undone}");
     }
     if let Some(error) = &task.error {
-        let _ = write!(line, " error {}", problem(error));
+        let _ = write!(line, " error {} {}", error.status, error.title.as_deref().unwrap_or(&error.kind));
     }
     line
 }
 
-fn problem(problem: &Problem) -> String {
-    serde_json::to_value(problem).map_or_else(|error| error.to_string(), |value| value.to_string())
+/// `408 timeout "Timeout" "took too long" at /do/0/charge`: the type without the base of the standard ones.
+fn shown_problem(problem: &Problem) -> String {
+    let mut text = format!("{} {}", problem.status, problem.kind.strip_prefix(STANDARD_BASE).unwrap_or(&problem.kind));
+    for part in [&problem.title, &problem.detail].into_iter().flatten() {
+        let _ = write!(text, " {part:?}");
+    }
+    if let Some(instance) = &problem.instance {
+        let _ = write!(text, " at {instance}");
+    }
+    text
 }
 
 /// Seconds since the world began, so that a journal reads like a stop-watch.

@@ -36,7 +36,7 @@ pub fn store_all(scripts: &Path, into: &Path) -> Result<()> {
         let file = into.join(format!("{folder}-{name}.json"));
         if !file.exists() {
             let stored = stored(&path).with_context(|| format!("{}", path.display()))?;
-            fs::write(&file, serde_json::to_string_pretty(&stored)? + "\n")?;
+            fs::write(&file, serde_json::to_string(&stored)? + "\n")?;
         }
     }
     Ok(())

@@ -53,7 +53,8 @@ const SOMETIMES: [&str; 33] = [
 
 #[test]
 fn promises_hold_in_every_seed() {
-    let (seeds, counters) = campaign(simulate);
+    let seeds = seeds();
+    let counters = campaign(simulate, seeds);
     for (what, times) in counters.iter() {
         eprintln!("{times:>9} {what}");
     }
@@ -63,12 +64,16 @@ fn promises_hold_in_every_seed() {
 
 #[test]
 fn faults_change_no_result() {
-    campaign(compare);
+    // Each runs two worlds, in which less happens: a quarter as many find what there is to find.
+    campaign(compare, seeds().div_ceil(4));
 }
 
-/// Runs all seeds on all processors: how many there were, and what they met.
-fn campaign(run: fn(u64) -> Result<World, Box<Failure>>) -> (u64, Counters) {
-    let seeds = std::env::var("SAGABUS_SEEDS").map_or(SEEDS, |text| text.parse().expect("SAGABUS_SEEDS is a number"));
+fn seeds() -> u64 {
+    std::env::var("SAGABUS_SEEDS").map_or(SEEDS, |text| text.parse().expect("SAGABUS_SEEDS is a number"))
+}
+
+/// Runs all seeds on all processors, and gives what they met.
+fn campaign(run: fn(u64) -> Result<World, Box<Failure>>, seeds: u64) -> Counters {
     let next = AtomicU64::new(0);
     let workers = thread::available_parallelism().map_or(2, usize::from);
     let results: Vec<(Counters, Vec<String>)> = thread::scope(|scope| {
@@ -82,7 +87,7 @@ fn campaign(run: fn(u64) -> Result<World, Box<Failure>>) -> (u64, Counters) {
         failures.extend(failed);
     }
     assert!(failures.is_empty(), "{} of {seeds} seeds failed\n{}", failures.len(), failures.join("\n"));
-    (seeds, counters)
+    counters
 }
 
 /// Runs seeds until there are no more, or enough have failed to look into.

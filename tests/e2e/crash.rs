@@ -41,7 +41,7 @@ async fn no_instance_is_lost_and_no_completed_task_runs_again() {
     for order in 0..INSTANCES {
         ids.push(server.begin("test/three-steps", &value!({ "order": order })).await);
     }
-    // Half of the orders hang in their first step; the others go on: somewhere in their second or third is the middle.
+    // Some orders hang in their first step; the others go on: somewhere in their second or third is the middle.
     stand_in.has_heard(INSTANCES + INSTANCES / 2).await;
     server.running.signal("KILL").await;
     server.running.end().await;

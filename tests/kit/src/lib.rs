@@ -6,6 +6,7 @@
 
 pub mod golden;
 pub mod grammar;
+pub mod model_store;
 pub mod random;
 pub mod script;
 pub mod simulation;

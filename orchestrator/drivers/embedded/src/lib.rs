@@ -7,12 +7,13 @@ mod queue;
 mod recent;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use sagabus_ports::{Address, Bus, Caps, Consumer, Envelope, Error, Kind, LARGEST_BODY, Result, Retry, Source};
+use tokio::time::Instant;
 
 use queue::{Queue, QueueConsumer};
 use recent::Recent;
@@ -87,18 +88,19 @@ impl State {
     /// Queues all of the envelopes, or none if one of them finds no room.
     fn publish(&mut self, envelopes: Vec<Envelope>) -> Result<()> {
         let mut deliveries: Vec<(Arc<Queue>, Arc<Envelope>)> = Vec::new();
-        let mut fresh = Vec::new();
+        let now = Instant::now();
+        let mut seen = HashSet::new();
         for envelope in envelopes {
-            if self.recent.contains(&envelope) || fresh.iter().any(|other: &Arc<Envelope>| same(other, &envelope)) {
-                continue;
+            let identity = recent::identity(&envelope);
+            if !self.recent.contains(&identity, now) && seen.insert(identity) {
+                let envelope = Arc::new(envelope);
+                let queues = self.queues(&envelope.address).into_iter();
+                deliveries.extend(queues.map(|queue| (queue, Arc::clone(&envelope))));
             }
-            let envelope = Arc::new(envelope);
-            deliveries.extend(self.queues(&envelope.address).into_iter().map(|queue| (queue, Arc::clone(&envelope))));
-            fresh.push(envelope);
         }
         check_room(&deliveries)?;
         for (queue, envelope) in deliveries {
-            self.recent.insert(&envelope);
+            self.recent.insert(recent::identity(&envelope), now);
             queue.push(envelope);
         }
         Ok(())
@@ -126,10 +128,6 @@ impl State {
             self.subscriptions.entry((source, name.to_owned())).or_insert_with(|| unclaimed.unwrap_or_default());
         Arc::clone(queue)
     }
-}
-
-fn same(left: &Envelope, right: &Envelope) -> bool {
-    left.id == right.id && left.address == right.address
 }
 
 fn check_size(envelope: &Envelope) -> Result<()> {

@@ -26,9 +26,8 @@ pub(crate) use people::{list, retries};
 
 const JOURNALS: &str = "
     SELECT instance.id, instance.digest, entry.seq, entry.at, entry.cause, entry.version, entry.facts
-      FROM json_each($1) AS wanted
-      JOIN instance ON instance.id = wanted.value
-      JOIN entry ON entry.instance = instance.id
+      FROM instance JOIN entry ON entry.instance = instance.id
+     WHERE instance.id IN (SELECT value FROM json_each($1))
      ORDER BY instance.id, entry.seq";
 
 /// The journals of these instances, in this order.
@@ -91,7 +90,7 @@ pub(crate) async fn due(
     let query = sqlx::query(DUE).bind(now.to_string()).bind(i64::from(limit) + 1);
     let rows = query.fetch_all(connection).await.map_err(failure("read due timers"))?;
     let mut timers = rows.iter().map(timer).collect::<Result<Vec<_>>>()?;
-    timers.sort_by_key(|timer| (timer.due, timer.instance, timer.timer));
+    timers.sort_by_key(|it| (it.due, it.instance, it.timer.execution, it.timer.purpose.word()));
     let count = timers.iter().take(limit as usize).take_while(|timer| timer.due <= now).count();
     let next = timers.get(count).map(|timer| timer.due);
     timers.truncate(count);

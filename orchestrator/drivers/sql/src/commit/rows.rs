@@ -137,7 +137,8 @@ impl<'a> Rows<'a> {
     }
 
     fn add_calls(&self, statements: &mut Vec<(&'static str, String)>) -> Result<(), serde_json::Error> {
-        let attempts = self.calls.values().filter_map(|call| call.attempt.map(AttemptRow::of));
+        let attempts =
+            self.calls.values().filter_map(|call| call.attempt.map(|(first, last)| AttemptRow::of(first, last)));
         add(statements, sql::UPSERT_CALLS, &attempts.collect::<Result<Vec<_>, _>>()?)?;
         let settled = self.calls.iter().filter_map(|(id, call)| {
             let (error, effect) = call.settled?;
@@ -186,8 +187,8 @@ fn add<T: serde::Serialize>(
 
 /// What a batch says of one call.
 struct Call<'a> {
-    /// The last attempt that was dispatched, if one was.
-    attempt: Option<&'a Attempt>,
+    /// The first and the last attempt that were dispatched, if one was.
+    attempt: Option<(&'a Attempt, &'a Attempt)>,
     status: CallStatus,
     next_attempt_at: Option<Timestamp>,
     /// Error and effect of the last settlement, if there was one: a dispatch leaves what is stored, so that a call on
@@ -203,7 +204,7 @@ impl Default for Call<'_> {
 
 impl<'a> Call<'a> {
     fn dispatch(&mut self, attempt: &'a Attempt) {
-        self.attempt = Some(attempt);
+        self.attempt = Some((self.attempt.map_or(attempt, |(first, _)| first), attempt));
         self.status = CallStatus::Outstanding;
         self.next_attempt_at = None;
     }

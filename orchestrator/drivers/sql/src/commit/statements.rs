@@ -140,10 +140,12 @@ pub(super) struct AttemptRow<'a> {
     nonce: &'a str,
     secrets: String,
     enqueued_at: Timestamp,
+    first_enqueued_at: Timestamp,
 }
 
 impl<'a> AttemptRow<'a> {
-    pub(super) fn of(attempt: &'a Attempt) -> Written<Self> {
+    /// The row of the last attempt, in a batch that dispatches this one first (mostly they are one).
+    pub(super) fn of(first: &'a Attempt, attempt: &'a Attempt) -> Written<Self> {
         Ok(Self {
             id: attempt.call,
             instance: attempt.instance,
@@ -160,6 +162,7 @@ impl<'a> AttemptRow<'a> {
             nonce: &attempt.nonce,
             secrets: json(&attempt.secrets)?,
             enqueued_at: attempt.enqueued_at,
+            first_enqueued_at: first.enqueued_at,
         })
     }
 }
@@ -173,7 +176,7 @@ pub(super) const UPSERT_CALLS: &str = "
            value->>'adapter', value->>'function', value->>'function_version', value->>'arguments',
            CAST(value->>'attempt' AS bigint), CAST(value->>'attempts_allowed' AS bigint),
            CAST(value->>'timeout_ms' AS bigint), value->>'deadline', value->>'nonce', value->>'secrets',
-           value->>'enqueued_at', value->>'enqueued_at', 'outstanding'
+           value->>'enqueued_at', value->>'first_enqueued_at', 'outstanding'
       FROM json_each($1)
      WHERE true
         ON CONFLICT (id) DO UPDATE

@@ -21,12 +21,14 @@ pub(crate) struct Parcel {
     pub(crate) envelopes: Vec<Envelope>,
     /// Rows of the outbox that are dealt with once the bus has confirmed.
     pub(crate) outbox: Vec<String>,
+    /// Lifecycle events: they come after the others, and do not come again if the bus refuses them.
+    pub(crate) lifecycle: Vec<Envelope>,
 }
 
 impl Parcel {
     /// Whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.envelopes.is_empty() && self.outbox.is_empty()
+        self.envelopes.is_empty() && self.outbox.is_empty() && self.lifecycle.is_empty()
     }
 }
 
@@ -42,19 +44,30 @@ pub(crate) async fn publish(
         for mut parcel in waiting.drain(..) {
             piece.envelopes.append(&mut parcel.envelopes);
             piece.outbox.append(&mut parcel.outbox);
+            piece.lifecycle.append(&mut parcel.lifecycle);
         }
-        let answer = match bus.publish(piece.envelopes).await {
-            Ok(()) if piece.outbox.is_empty() => continue,
-            Ok(()) => Wake::Published(piece.outbox),
-            Err(error) => {
-                tracing::warn!(%error, "the bus did not take what was committed: it is published again from the store");
-                Wake::Missed
-            }
-        };
-        if inside.send(answer).is_err() {
+        let lifecycle = std::mem::take(&mut piece.lifecycle);
+        let answer = publish_piece(bus.as_ref(), piece).await;
+        if answer.is_some_and(|answer| inside.send(answer).is_err()) {
             break;
         }
+        if !lifecycle.is_empty()
+            && let Err(error) = bus.publish(lifecycle).await
+        {
+            tracing::warn!(%error, "the bus did not take lifecycle events: they are lost, the journals have the facts");
+        }
     }
+}
+
+/// Publishes what must not be lost, and says what the loop has to know about it.
+async fn publish_piece(bus: &dyn Bus, piece: Parcel) -> Option<Wake> {
+    if !piece.envelopes.is_empty()
+        && let Err(error) = bus.publish(piece.envelopes).await
+    {
+        tracing::warn!(%error, "the bus did not take what was committed: it is published again from the store");
+        return Some(Wake::Missed);
+    }
+    (!piece.outbox.is_empty()).then_some(Wake::Published(piece.outbox))
 }
 
 /// Acknowledges deliveries until the loop has ended. Their number is bounded by the prefetch of the consumers.

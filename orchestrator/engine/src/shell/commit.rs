@@ -105,21 +105,19 @@ impl Shell {
     /// Performs what became durable: calls and events first, then whoever waits, then lifecycle events.
     fn perform(&mut self, staged: Vec<Staged>, verdicts: Vec<Verdict>) {
         let mut parcel = Parcel::default();
-        let mut lifecycle = Vec::new();
         let mut durable = Vec::with_capacity(staged.len());
         for (mut step, verdict) in staged.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Committed => {
                     parcel.envelopes.append(&mut step.outgoing.envelopes);
                     parcel.outbox.append(&mut step.outgoing.outbox);
-                    lifecycle.append(&mut step.outgoing.lifecycle);
+                    parcel.lifecycle.append(&mut step.outgoing.lifecycle);
                     durable.push(step);
                 }
                 Verdict::Conflict => self.slots.reload(step.id, Some(step.job)),
                 Verdict::KeyTaken(by) => self.key_taken(step.id, step.job, by),
             }
         }
-        parcel.envelopes.append(&mut lifecycle);
         if !parcel.is_empty() && self.parcels.try_send(parcel).is_err() {
             // The bus is slow or down: what matters is read from the store again.
             self.sweep_all = true;

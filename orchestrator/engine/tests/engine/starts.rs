@@ -1,0 +1,172 @@
+//! Start → decide → commit → perform → outcome.
+
+use sagabus_core::{
+    cause::{EffectState, Outcome},
+    fact::Fact,
+    instance::Status,
+    problem::{Problem, Standard},
+};
+use sagabus_engine::StartError;
+use sagabus_ports::{Address, Envelope, Headers, Kind};
+use serde_json::json;
+
+use crate::harness::{Rig, done, echo, soon};
+
+pub(crate) const TWO_CALLS: &str = "
+document: { dsl: '1.0.3', namespace: test, name: two-calls, version: '1.0.0' }
+do:
+  - first: { call: one@desk, with: { a: 1 } }
+  - second: { call: two@desk, with: { b: 2 } }
+";
+
+#[tokio::test]
+async fn an_instance_runs_to_its_end() {
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let mut calls = rig.worker("desk", echo).await;
+    let mut progress = rig.engine.watch();
+    let accepted = rig.ask("two-calls", Some("k"), json!({ "x": 1 })).await.expect("accepted");
+    assert_eq!((accepted.repeated, accepted.key.as_str(), accepted.status), (false, "k", Status::Running));
+
+    let report = rig.end(accepted.instance).await;
+    assert_eq!((report.status.as_str(), report.output), ("completed", Some(json!("two"))));
+    let tasks: Vec<_> = report.tasks.iter().map(|task| (task.name.as_str(), task.status.as_str())).collect();
+    assert_eq!(tasks, [("first", "completed"), ("second", "completed")]);
+    let first = soon(calls.recv()).await.expect("a call").attempt;
+    assert_eq!((first.function.as_str(), first.attempt, first.arguments), ("one", 1, json!({ "a": 1 })));
+    assert_eq!(soon(calls.recv()).await.expect("a call").attempt.function, "two");
+
+    let steps: Vec<_> = [progress.recv().await, progress.recv().await, progress.recv().await]
+        .into_iter()
+        .map(|step| step.map(|step| (step.entry.seq, step.status)).expect("a step"))
+        .collect();
+    assert_eq!(steps, [(1, Status::Running), (2, Status::Running), (3, Status::Completed)]);
+}
+
+#[tokio::test]
+async fn two_starters_with_one_key_start_one_instance() {
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let start = || rig.ask("two-calls", Some("same"), json!({ "b": 1, "a": 2 }));
+    let (left, right) = tokio::join!(start(), start());
+    let (left, right) = (left.expect("accepted"), right.expect("accepted"));
+    assert_eq!(left.instance, right.instance);
+    assert_ne!(left.repeated, right.repeated);
+
+    // The order of members makes no other input.
+    let again = rig.ask("two-calls", Some("same"), json!({ "a": 2, "b": 1 })).await.expect("accepted");
+    assert_eq!((again.instance, again.repeated), (left.instance, true));
+    let conflict = rig.ask("two-calls", Some("same"), json!({ "a": 3 })).await;
+    assert!(
+        matches!(&conflict, Err(StartError::KeyConflict { instance }) if *instance == left.instance),
+        "{conflict:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_is_refused_with_the_reason() {
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let unknown = rig.ask("three-calls", None, json!({})).await;
+    let Err(StartError::NotDeployed(reason)) = unknown else { panic!("{unknown:?}") };
+    assert_eq!(reason, "`three-calls` is not deployed; these are: test/two-calls:1.0.0");
+    let long = rig.ask("two-calls", Some(&"k".repeat(257)), json!({})).await;
+    assert!(matches!(&long, Err(StartError::Store(error)) if error.kind == Kind::Invalid), "{long:?}");
+}
+
+#[tokio::test]
+async fn a_request_on_the_bus_starts_once_however_often_it_comes() {
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let mut calls = rig.worker("desk", echo).await;
+    let request = |id: &str, body: &str| Envelope {
+        id: id.to_owned(),
+        address: Address::Requests { namespace: "test".to_owned(), workflow: "two-calls".to_owned() },
+        headers: Headers::new(),
+        body: body.as_bytes().to_vec(),
+    };
+    use sagabus_ports::Bus as _;
+    rig.bus.publish(vec![request("bad", "{"), request("good", "{}")]).await.expect("published");
+    let instance = soon(calls.recv()).await.expect("a call").attempt.instance;
+    let report = rig.end(instance).await;
+    assert_eq!((report.key.as_str(), report.status.as_str()), ("good", "completed"));
+    assert_eq!(rig.engine.gauges().refused, 1);
+    let again = rig.ask("two-calls", Some("good"), json!({})).await.expect("accepted");
+    assert_eq!((again.instance, again.repeated, again.status), (instance, true, Status::Completed));
+}
+
+#[tokio::test]
+async fn late_repeated_and_forged_outcomes_change_nothing() {
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let mut calls = rig.worker("desk", |_| None).await;
+    let instance = rig.start("two-calls").await;
+    let first = soon(calls.recv()).await.expect("a call");
+    let mut forged = first.clone();
+    forged.attempt.attempt = 7;
+    let mut foreign = first.clone();
+    foreign.attempt.instance =
+        sagabus_core::id::InstanceId::parse("00000000-0000-7000-8000-000000000000").expect("an id");
+    for call in [&forged, &foreign, &first, &first] {
+        rig.reply(call, done(json!("right"))).await;
+    }
+    let second = soon(calls.recv()).await.expect("a call");
+    rig.reply(&first, done(json!("late"))).await;
+    rig.reply(&second, done(json!("end"))).await;
+    let report = rig.end(instance).await;
+    assert_eq!((report.status.as_str(), report.output), ("completed", Some(json!("end"))));
+    soon(async {
+        while rig.engine.gauges().ignored < 4 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let entries =
+        sagabus_ports::Store::load(rig.store.as_ref(), &[instance]).await.expect("loaded").remove(0).expect("there");
+    let completed = entries
+        .entries
+        .expect("readable")
+        .iter()
+        .flat_map(|entry| &entry.facts)
+        .filter(|fact| matches!(fact, Fact::TaskCompleted { .. }))
+        .count();
+    assert_eq!(completed, 2);
+}
+
+#[tokio::test]
+async fn a_failed_call_faults_the_instance_with_the_place() {
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let error = Problem::standard(Standard::Communication, "refused");
+    let outcome = Outcome::Failed { error, effect: EffectState::None };
+    let _calls = rig.worker("desk", move |_| Some(outcome.clone())).await;
+    let report = rig.end(rig.start("two-calls").await).await;
+    assert_eq!(report.status, "faulted");
+    let error = report.error.expect("an error");
+    assert_eq!((error.detail.as_deref(), error.instance.as_deref()), (Some("refused"), Some("/do/0/first")));
+}
+
+#[tokio::test]
+async fn a_cancelled_instance_ends_and_its_worker_is_told() {
+    use sagabus_ports::{Bus as _, ControlMessage, Source};
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let mut control = rig.bus.consume(Source::Control, "test", 100).await.expect("control");
+    let mut calls = rig.worker("desk", |_| None).await;
+    let instance = rig.start("two-calls").await;
+    let call = soon(calls.recv()).await.expect("a call").attempt;
+    soon(rig.engine.cancel(instance, "enough".to_owned())).await.expect("cancelled");
+    assert_eq!(rig.end(instance).await.status, "cancelled");
+    let told = loop {
+        let delivery = soon(control.next()).await.expect("a message");
+        if let ControlMessage::Cancel { call, attempt } = serde_json::from_slice(&delivery.envelope.body).expect("JSON")
+        {
+            break (call, attempt);
+        }
+    };
+    assert_eq!(told, (call.call, 1));
+    let missing = sagabus_core::id::InstanceId::parse("00000000-0000-7000-8000-000000000000").expect("an id");
+    let error = soon(rig.engine.cancel(missing, "x".to_owned())).await.expect_err("there is none");
+    assert_eq!(error.kind, Kind::NotFound);
+    assert!(rig.engine.wait(missing).await.expect("the store answers").is_none());
+}

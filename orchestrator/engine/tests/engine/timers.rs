@@ -79,14 +79,7 @@ async fn put_sleepers(store: &Glass, count: u128) {
     store.deploy(Deployment { name, digest, source: NAP.to_owned(), deployed_at: began }).await.expect("deployed");
     let sleeper = |number: u128| {
         let id = InstanceId(Uuid::from_u128(number));
-        let start = Start {
-            input: json!({}),
-            key: id.to_string(),
-            deadline: None,
-            parent: None,
-            nonce: String::new(),
-            depth: 0,
-        };
+        let start = Start { input: json!({}), key: id.to_string(), deadline: None, parent: None, nonce: String::new() };
         let new = NewInstance {
             workflow: plan.name.clone(),
             digest: plan.digest.clone(),

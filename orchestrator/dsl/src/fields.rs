@@ -3,7 +3,7 @@
 use sagabus_core::suggest::closest;
 
 use crate::{
-    problems::{Problems, alternatives, quoted, suggestion},
+    problems::{Problems, alternatives, quoted},
     tree::{Content, Key, Node, Span},
 };
 
@@ -52,6 +52,11 @@ impl<'a> Fields<'a> {
         self.entries.iter().find(|(known, _)| known.name == key).map(|(_, node)| node)
     }
 
+    /// Takes these keys as known, whether they are there or not.
+    pub(crate) fn know(&mut self, keys: &[&'static str]) {
+        self.asked.extend_from_slice(keys);
+    }
+
     /// A member that may be absent.
     pub(crate) fn optional<T: Read<'a>>(&mut self, key: &'static str) -> Option<T> {
         self.node(key).and_then(|node| T::read(node, self.problems))
@@ -68,7 +73,7 @@ impl<'a> Fields<'a> {
 
     /// Exactly one of these must be there: gives which.
     pub(crate) fn one_of(&mut self, keys: &[&'static str]) -> Option<&'static str> {
-        self.asked.extend_from_slice(keys);
+        self.know(keys);
         let found: Vec<&'static str> = keys.iter().copied().filter(|key| self.has(key)).collect();
         match found.as_slice() {
             [one] => Some(one),
@@ -92,7 +97,7 @@ impl<'a> Fields<'a> {
             if !self.asked.contains(&key.name.as_str()) {
                 let message = format!("unknown key {} in {}", quoted(&key.name), self.what);
                 let absent = self.asked.iter().copied().filter(|known| !self.has(known));
-                self.problems.error_help(key.span, "unknown-key", message, suggestion(&key.name, absent));
+                self.problems.error_help(key.span, "unknown-key", message, self.problems.suggestion(&key.name, absent));
             }
         }
     }

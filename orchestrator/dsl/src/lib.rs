@@ -6,6 +6,7 @@
 mod ast;
 mod fields;
 mod lower;
+mod pointer;
 mod problems;
 mod render;
 mod secrets;
@@ -61,6 +62,13 @@ pub struct Compiled {
 /// within the limits that `docs/language.md` names; nothing here panics or takes longer than a second.
 #[must_use]
 pub fn compile(source: &str) -> Compiled {
+    // Reading recurses with every level of nesting, and threads of servers and tests have small stacks. Pages that are
+    // not touched cost nothing.
+    const STACK_BYTES: usize = 64 * 1024 * 1024;
+    stacker::grow(STACK_BYTES, || compile_deep(source))
+}
+
+fn compile_deep(source: &str) -> Compiled {
     let problems = Problems::new(source);
     let Some(tree) = tree::parse(&problems) else {
         return Compiled { plan: None, diagnostics: problems.into_diagnostics(None) };

@@ -9,7 +9,11 @@ mod reach;
 mod scope;
 mod task;
 
-use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    sync::Arc,
+};
 
 use sagabus_core::{
     id::{Digest, WorkflowName},
@@ -18,7 +22,8 @@ use sagabus_core::{
 
 use crate::{
     ast::{Mode, Use, Workflow},
-    problems::{Problems, push_segment},
+    pointer::push_segment,
+    problems::Problems,
     tree::{Node, Span},
 };
 use scope::{Scope, Stage};
@@ -33,6 +38,7 @@ pub(crate) fn lower<'a>(workflow: &'a Workflow<'a>, tree: &Node, problems: &'a P
         function: None,
         calls: Vec::new(),
         used: RefCell::default(),
+        spent: Cell::default(),
     };
     let outside = Scope::default();
     let input = lowering.input(&workflow.input, Stage::WorkflowInput, &outside);
@@ -62,6 +68,11 @@ pub(crate) fn lower<'a>(workflow: &'a Workflow<'a>, tree: &Node, problems: &'a P
     })
 }
 
+/// Expressions of one plan. Each takes time to compile; real definitions have tens.
+const EXPRESSIONS_MAX: usize = 2_000;
+/// Bytes of text in one plan: eight times the longest source.
+const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 struct Lowering<'a> {
     problems: &'a Problems<'a>,
     uses: &'a Use<'a>,
@@ -74,6 +85,8 @@ struct Lowering<'a> {
     calls: Vec<(usize, usize, Span)>,
     /// Components of `use` that something names: section and name. The others are checked by themselves.
     used: RefCell<BTreeSet<(&'static str, &'a str)>>,
+    /// Bytes of text and expressions so far.
+    spent: Cell<(usize, usize)>,
 }
 
 impl Lowering<'_> {
@@ -106,19 +119,38 @@ impl Lowering<'_> {
 
     /// A function that calls itself, directly or through others, would never end.
     fn check_recursion(&self) {
-        for (caller, callee, place) in &self.calls {
-            let mut seen = BTreeSet::new();
-            let mut open = vec![*callee];
-            while let Some(function) = open.pop() {
-                if seen.insert(function) {
-                    open.extend(self.calls.iter().filter(|(from, ..)| *from == function).map(|(_, to, _)| *to));
-                }
-            }
-            if seen.contains(caller) {
-                let message = "the function calls itself, directly or through another, and would never end";
-                let help = "repeat with `for`, or start a workflow with `run.workflow`".to_owned();
-                self.problems.error_help(*place, "recursion", message, help);
+        let mut circle: BTreeSet<usize> = self.calls.iter().map(|(caller, ..)| *caller).collect();
+        loop {
+            let before = circle.len();
+            let within = |call: &&(usize, usize, Span)| circle.contains(&call.0) && circle.contains(&call.1);
+            let callers: BTreeSet<usize> = self.calls.iter().filter(within).map(|call| call.0).collect();
+            let callees: BTreeSet<usize> = self.calls.iter().filter(within).map(|call| call.1).collect();
+            // Who calls nobody, or is called by nobody, is in no circle.
+            circle = callers.intersection(&callees).copied().collect();
+            if circle.len() == before {
+                break;
             }
         }
+        for (_, _, place) in self.calls.iter().filter(|call| circle.contains(&call.0) && circle.contains(&call.1)) {
+            let message = "the function calls itself, directly or through another, and would never end";
+            let help = "repeat with `for`, or start a workflow with `run.workflow`".to_owned();
+            self.problems.error_help(*place, "recursion", message, help);
+        }
+    }
+
+    /// Counts an expression or a text that goes into the plan; gives whether there is room for it. Components of `use`
+    /// are built anew for each task that names them, because each has its own variables.
+    fn spend(&self, place: Span, bytes: usize, expressions: usize) -> bool {
+        let (spent_bytes, spent_expressions) = self.spent.get();
+        let spent = (spent_bytes.saturating_add(bytes), spent_expressions + expressions);
+        self.spent.set(spent);
+        let fits = |(bytes, expressions)| bytes <= TEXT_BYTES_MAX && expressions <= EXPRESSIONS_MAX;
+        if fits((spent_bytes, spent_expressions)) && !fits(spent) {
+            let message =
+                format!("more than {EXPRESSIONS_MAX} expressions, or {TEXT_BYTES_MAX} bytes of text, in one plan");
+            let help = "what tasks share from `use` counts for each of them; split the workflow".to_owned();
+            self.problems.error_help(place, "limit", message, help);
+        }
+        fits(spent)
     }
 }

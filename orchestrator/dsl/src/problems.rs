@@ -6,11 +6,17 @@ use sagabus_core::suggest::closest;
 
 use crate::{
     Diagnostic, Severity,
-    tree::{Content, Node, Span},
+    pointer::Pointers,
+    tree::{Node, Span},
 };
 
 /// More would not be read, and a hostile source could ask for one per node.
 const DIAGNOSTICS_MAX: usize = 200;
+
+/// Longest names, and how many of them, that are compared to find the one that was meant: the effort grows with the
+/// product of all, and a hostile source has thousands of names.
+const COMPARED_BYTES_MAX: usize = 40;
+const COMPARED_NAMES_MAX: usize = 200;
 
 /// Longest text of a source that a message quotes, in characters.
 const QUOTED_CHARACTERS_MAX: usize = 60;
@@ -71,6 +77,26 @@ impl<'s> Problems<'s> {
         self.error_help(span, "not-supported", format!("{what} is not supported yet"), Some(help.to_owned()));
     }
 
+    /// Whether more problems than are shown were found: no more effort is worth it for the next.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.borrow().len() >= DIAGNOSTICS_MAX
+    }
+
+    /// The remedy for a name that does not exist: the nearest one that does, or all of them.
+    pub(crate) fn suggestion<'a>(&self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        if self.is_full() || name.len() > COMPARED_BYTES_MAX {
+            return None;
+        }
+        let known: Vec<&str> =
+            known.into_iter().filter(|name| name.len() <= COMPARED_BYTES_MAX).take(COMPARED_NAMES_MAX).collect();
+        if let Some(nearest) = closest(name, known.iter().copied()) {
+            return Some(format!("did you mean {}?", quoted(nearest)));
+        }
+        // A long list helps nobody.
+        const LISTED_MAX: usize = 12;
+        (!known.is_empty() && known.len() <= LISTED_MAX).then(|| format!("known here: {}", alternatives(known)))
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.found.borrow().iter().any(|found| found.severity == Severity::Error)
     }
@@ -87,9 +113,10 @@ impl<'s> Problems<'s> {
             found.truncate(DIAGNOSTICS_MAX);
             found.sort_by_key(|one| one.span.start);
         }
+        let pointers = tree.map(Pointers::new);
         let lines = Lines::new(self.source);
         let mut diagnostics: Vec<Diagnostic> =
-            found.into_iter().map(|one| diagnostic(one, self.source, &lines, tree)).collect();
+            found.into_iter().map(|one| diagnostic(one, self.source, &lines, pointers.as_ref())).collect();
         if let Some(last) = diagnostics.last_mut().filter(|_| total > DIAGNOSTICS_MAX) {
             let more = format!("{} more problems are not shown", total - DIAGNOSTICS_MAX);
             last.help = Some(last.help.take().map_or_else(|| more.clone(), |help| format!("{help}; {more}")));
@@ -102,7 +129,7 @@ impl<'s> Problems<'s> {
     }
 }
 
-fn diagnostic(found: Found, source: &str, lines: &Lines, tree: Option<&Node>) -> Diagnostic {
+fn diagnostic(found: Found, source: &str, lines: &Lines, pointers: Option<&Pointers<'_>>) -> Diagnostic {
     let start = floor(source, found.span.start);
     let end = floor(source, found.span.end.max(start));
     let (line, column) = lines.place(source, start);
@@ -111,7 +138,7 @@ fn diagnostic(found: Found, source: &str, lines: &Lines, tree: Option<&Node>) ->
         code: found.code,
         message: found.message,
         help: found.help,
-        pointer: tree.map(|root| pointer_at(root, start)),
+        pointer: pointers.map(|pointers| pointers.at(start)),
         span: start..end,
         line,
         column,
@@ -143,43 +170,6 @@ impl Lines {
     }
 }
 
-/// JSON pointer of the innermost member that starts at or before an offset.
-fn pointer_at(root: &Node, offset: usize) -> String {
-    let mut best = (0, String::new());
-    visit(root, offset, &mut String::new(), &mut best);
-    best.1
-}
-
-fn visit(node: &Node, offset: usize, path: &mut String, best: &mut (usize, String)) {
-    let length = path.len();
-    let mut child = |name: &str, node: &Node| {
-        push_segment(path, name);
-        let start = node.key.map_or(node.span.start, |key| key.start);
-        if start <= offset && start >= best.0 {
-            *best = (start, path.clone());
-        }
-        visit(node, offset, path, best);
-        path.truncate(length);
-    };
-    match &node.content {
-        Content::Array(items) => items.iter().enumerate().for_each(|(index, item)| child(&index.to_string(), item)),
-        Content::Object(entries) => entries.iter().for_each(|(key, value)| child(&key.name, value)),
-        _ => {}
-    }
-}
-
-/// Appends a segment to a JSON pointer, escaped by RFC 6901.
-pub(crate) fn push_segment(pointer: &mut String, segment: &str) {
-    pointer.push('/');
-    for character in segment.chars() {
-        match character {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            other => pointer.push(other),
-        }
-    }
-}
-
 /// A text of the source as messages quote it: in one line, without control characters, not too long.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown = String::from("`");
@@ -207,15 +197,4 @@ pub(crate) fn alternatives<'a>(names: impl IntoIterator<Item = &'a str>) -> Stri
         [one] => one.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
-}
-
-/// The remedy for a name that does not exist: the nearest one that does, or all of them.
-pub(crate) fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let known: Vec<&str> = known.into_iter().collect();
-    if let Some(nearest) = closest(name, known.iter().copied()) {
-        return Some(format!("did you mean {}?", quoted(nearest)));
-    }
-    // A long list helps nobody.
-    const LISTED_MAX: usize = 12;
-    (!known.is_empty() && known.len() <= LISTED_MAX).then(|| format!("known here: {}", alternatives(known)))
 }

@@ -1,6 +1,9 @@
 //! The source as a tree in which every key and value knows its place. Nothing here knows the language.
 
+mod align;
 mod yaml;
+
+use std::ops::Range;
 
 use serde_json::{Map, Number, Value};
 
@@ -70,6 +73,14 @@ impl Node {
             Content::String(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// Where a part of a string's value stands in the source, if that can be told.
+    pub(crate) fn part(&self, source: &str, part: Range<usize>) -> Option<Span> {
+        let raw = source.get(self.span.start..self.span.end)?;
+        let line_start = source[..self.span.start].rfind('\n').map_or(0, |at| at + 1);
+        let found = align::locate(raw, self.as_str()?, self.span.start - line_start, part)?;
+        Some(Span::new(self.span.start + found.start, self.span.start + found.end))
     }
 
     /// What it is, for messages: `a string`, `the number 3`.

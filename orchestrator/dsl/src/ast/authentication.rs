@@ -83,7 +83,7 @@ impl<'a> Read<'a> for Authentication<'a> {
 }
 
 fn read_user<'a>(node: &'a Node, problems: &'a Problems<'a>) -> Option<Credentials<'a>> {
-    let mut fields = Fields::of(node, "the credentials", problems)?;
+    let mut fields = Fields::of(node, "the policy", problems)?;
     let credentials = if fields.has("use") {
         fields.required("use").map(Credentials::Secret)
     } else {
@@ -100,7 +100,7 @@ fn read_token<'a>(node: &'a Node, problems: &'a Problems<'a>) -> Option<Credenti
     if node.as_str().is_some() {
         return Some(Credentials::Token(Some(node)));
     }
-    let mut fields = Fields::of(node, "the credentials", problems)?;
+    let mut fields = Fields::of(node, "the policy", problems)?;
     let credentials = if fields.has("use") {
         fields.required("use").map(Credentials::Secret)
     } else {

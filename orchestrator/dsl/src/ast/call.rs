@@ -100,7 +100,7 @@ fn is_adapter_call(
 
 impl<'a> Read<'a> for Http<'a> {
     fn read(node: &'a Node, problems: &'a Problems<'a>) -> Option<Self> {
-        let mut fields = Fields::of(node, "the arguments of `call: http`", problems)?;
+        let mut fields = Fields::of(node, "`with` of `call: http`", problems)?;
         let outputs = ["raw", "content", "response"].map(|word| (word, word));
         let http = Self {
             method: fields.required("method"),

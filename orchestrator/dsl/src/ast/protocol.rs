@@ -31,7 +31,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Protocol> {
 }
 
 fn check_openapi<'a>(node: &'a Node, problems: &'a Problems<'a>) {
-    let Some(mut fields) = Fields::of(node, "the arguments of `call: openapi`", problems) else { return };
+    let Some(mut fields) = Fields::of(node, "`with` of `call: openapi`", problems) else { return };
     let _: Option<ExternalResource> = fields.required("document");
     let _: Option<Text<'a>> = fields.required("operationId");
     let _: Option<Object<'a>> = fields.optional("parameters");
@@ -42,7 +42,7 @@ fn check_openapi<'a>(node: &'a Node, problems: &'a Problems<'a>) {
 }
 
 fn check_grpc<'a>(node: &'a Node, problems: &'a Problems<'a>) {
-    let Some(mut fields) = Fields::of(node, "the arguments of `call: grpc`", problems) else { return };
+    let Some(mut fields) = Fields::of(node, "`with` of `call: grpc`", problems) else { return };
     let _: Option<ExternalResource> = fields.required("proto");
     let service = fields.required::<&Node>("service");
     if let Some(mut fields) = service.and_then(|node| Fields::of(node, "`service`", problems)) {
@@ -58,7 +58,7 @@ fn check_grpc<'a>(node: &'a Node, problems: &'a Problems<'a>) {
 }
 
 fn check_asyncapi<'a>(node: &'a Node, problems: &'a Problems<'a>) {
-    let Some(mut fields) = Fields::of(node, "the arguments of `call: asyncapi`", problems) else { return };
+    let Some(mut fields) = Fields::of(node, "`with` of `call: asyncapi`", problems) else { return };
     let _: Option<ExternalResource> = fields.required("document");
     fields.one_of(&["operation", "channel"]);
     fields.one_of(&["message", "subscription"]);
@@ -106,7 +106,7 @@ fn check_subscription<'a>(node: &'a Node, problems: &'a Problems<'a>) {
 }
 
 fn check_a2a<'a>(node: &'a Node, problems: &'a Problems<'a>) {
-    let Some(mut fields) = Fields::of(node, "the arguments of `call: a2a`", problems) else { return };
+    let Some(mut fields) = Fields::of(node, "`with` of `call: a2a`", problems) else { return };
     let _: Option<Text<'a>> = fields.required("method");
     let _: Option<ExternalResource> = fields.optional("agentCard");
     let _: Option<Endpoint<'a>> = fields.optional("server");
@@ -115,7 +115,7 @@ fn check_a2a<'a>(node: &'a Node, problems: &'a Problems<'a>) {
 }
 
 fn check_mcp<'a>(node: &'a Node, problems: &'a Problems<'a>) {
-    let Some(mut fields) = Fields::of(node, "the arguments of `call: mcp`", problems) else { return };
+    let Some(mut fields) = Fields::of(node, "`with` of `call: mcp`", problems) else { return };
     let _: Option<Text<'a>> = fields.optional("protocolVersion");
     let _: Option<Text<'a>> = fields.required("method");
     check_parameters(fields.node("parameters"), problems);

@@ -5,7 +5,7 @@ use sagabus_core::suggest::closest;
 
 use crate::{
     fields::{Fields, Object, Read, Text, wrong_type},
-    problems::{Problems, quoted, suggestion},
+    problems::{Problems, quoted},
     tree::{Content, Key, Node, Span},
 };
 
@@ -51,6 +51,9 @@ pub(crate) enum Kind<'a> {
     Run(Box<Run<'a>>),
 }
 
+/// Longest name of a task: journals and messages repeat it.
+const NAME_BYTES_MAX: usize = 128;
+
 /// The keys that say what a task does; `for` has a `do` besides.
 const KINDS: [&str; 12] =
     ["call", "do", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait"];
@@ -73,6 +76,7 @@ impl<'a> Read<'a> for List<'a> {
                 let help = "rename one: `then` and journals tell tasks apart by their names".to_owned();
                 problems.error_help(key.span, "duplicate-task", message, help);
             }
+            check_name(key, problems);
             if let Some(task) = Task::read(value, problems) {
                 items.push(Item { index: Some(index), name: &key.name, place: key.span, task });
             }
@@ -89,6 +93,14 @@ impl<'a> List<'a> {
         }
         let task = Task::read(node, problems)?;
         Some(Self { items: vec![Item { index: None, name, place: node.place(), task }] })
+    }
+}
+
+/// Names are parts of the references of all tasks below.
+pub(crate) fn check_name(key: &Key, problems: &Problems<'_>) {
+    if key.name.is_empty() || key.name.len() > NAME_BYTES_MAX {
+        let message = format!("a name has 1 to {NAME_BYTES_MAX} bytes, found {}", key.name.len());
+        problems.error(key.span, "name", message);
     }
 }
 
@@ -136,7 +148,7 @@ impl<'a> Read<'a> for Task<'a> {
         if let Some(compensation) = fields.node("compensate") {
             refuse_compensation(compensation, problems);
         }
-        task.kind = which_kind(node, &fields).and_then(|kind| read_kind(kind, &mut fields));
+        task.kind = which_kind(node, &mut fields).and_then(|kind| read_kind(kind, &mut fields));
         fields.close();
         Some(task)
     }
@@ -150,7 +162,7 @@ fn refuse_compensation<'a>(node: &'a Node, problems: &'a Problems<'a>) {
 }
 
 /// The one key that says what the task does.
-fn which_kind(node: &Node, fields: &Fields<'_>) -> Option<&'static str> {
+fn which_kind(node: &Node, fields: &mut Fields<'_>) -> Option<&'static str> {
     let problems = fields.problems();
     let found: Vec<&'static str> =
         KINDS.into_iter().filter(|kind| fields.has(kind) && !(*kind == "do" && fields.has("for"))).collect();
@@ -161,11 +173,12 @@ fn which_kind(node: &Node, fields: &Fields<'_>) -> Option<&'static str> {
             let slip = entries.iter().find_map(|(key, _)| {
                 closest(&key.name, KINDS).map(|kind| format!("is {} meant to be {}?", quoted(&key.name), quoted(kind)))
             });
-            let help = slip.or_else(|| suggestion("", KINDS));
+            let help = slip.or_else(|| problems.suggestion("", KINDS));
             problems.error_help(node.place(), "missing-key", "the task does not say what it does", help);
             None
         }
         [first, second, ..] => {
+            fields.know(&found);
             let message = format!("a task cannot be both {} and {}", quoted(first), quoted(second));
             problems.error_help(node.place(), "exactly-one", message, "make two tasks of it".to_owned());
             None

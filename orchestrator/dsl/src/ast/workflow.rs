@@ -1,7 +1,9 @@
 //! The workflow itself: `document`, `use`, `schedule`, `evaluate`.
 
 use super::{
-    Authentication, Duration, Error, Input, List, Output, Retry, Task, Timeout, event::Consumption, task::TaskBody,
+    Authentication, Duration, Error, Input, List, Output, Retry, Task, Timeout,
+    event::Consumption,
+    task::{TaskBody, check_name},
 };
 use crate::{
     fields::{Fields, Named, Object, Read, Text, word},
@@ -147,6 +149,7 @@ impl<'a> Read<'a> for Use<'a> {
     fn read(node: &'a Node, problems: &'a Problems<'a>) -> Option<Self> {
         let mut fields = Fields::of(node, "`use`", problems)?;
         let functions = fields.optional::<Named<'a, TaskBody<'a>>>("functions").unwrap_or_default();
+        functions.0.iter().for_each(|(key, _)| check_name(key, problems));
         let uses = Self {
             authentications: fields.optional("authentications").unwrap_or_default(),
             errors: fields.optional("errors").unwrap_or_default(),

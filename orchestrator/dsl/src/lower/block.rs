@@ -6,7 +6,8 @@ use super::{Lowering, reach, scope::Scope};
 use crate::{
     ast::{Item, List},
     fields::Text,
-    problems::{push_segment, quoted, suggestion},
+    pointer::push_segment,
+    problems::quoted,
 };
 
 impl<'a> Lowering<'a> {
@@ -65,7 +66,7 @@ impl<'a> Lowering<'a> {
         let help = match list {
             Some(_) => {
                 let directives = ["continue", "exit", "end"];
-                suggestion(name, items.iter().map(|item| item.name).chain(directives))
+                self.problems.suggestion(name, items.iter().map(|item| item.name).chain(directives))
             }
             None => Some("branches and functions know `continue`, `exit` and `end` only".to_owned()),
         };

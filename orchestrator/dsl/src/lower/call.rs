@@ -15,7 +15,7 @@ use crate::{
     ast,
     ast::{Program, run::Process},
     fields::{Object, Text},
-    problems::{quoted, suggestion},
+    problems::quoted,
     template::Opening,
     tree::Node,
 };
@@ -60,7 +60,7 @@ impl<'a> Lowering<'a> {
         let known = self.uses.functions.names().chain(["http"]);
         let help = closest(name.value, known.clone())
             .map(|nearest| format!("did you mean {}?", quoted(nearest)))
-            .or_else(|| suggestion(name.value, self.uses.functions.names()))
+            .or_else(|| self.problems.suggestion(name.value, self.uses.functions.names()))
             .unwrap_or_else(|| "declare it under `use.functions`, or call an adapter's: `function@adapter`".to_owned());
         self.problems.error_help(name.place(), "unknown-function", message, help);
     }

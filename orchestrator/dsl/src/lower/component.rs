@@ -14,7 +14,7 @@ use super::{
 use crate::{
     ast,
     fields::{Named, Text},
-    problems::{quoted, suggestion},
+    problems::quoted,
 };
 
 impl<'a> Lowering<'a> {
@@ -196,7 +196,9 @@ impl<'a> Lowering<'a> {
                 _ => ("unknown-authentication", "authentication"),
             };
             let message = format!("there is no {thing} {}", quoted(name.value));
-            let help = suggestion(name.value, components.names())
+            let help = self
+                .problems
+                .suggestion(name.value, components.names())
                 .unwrap_or_else(|| format!("declare it under `use.{section}`"));
             self.problems.error_help(name.place(), code, message, help);
         }

@@ -15,11 +15,14 @@ use super::{
 use crate::{
     ast::Mode,
     fields::Text,
-    problems::{alternatives, quoted, suggestion},
+    problems::{alternatives, quoted},
     secrets::accesses,
     template::{Opening, Piece, split, whole},
     tree::{Content, Node, Span},
 };
+
+/// Problems that are told of one expression.
+const FINDINGS_MAX: usize = 20;
 
 /// What becomes of an expression's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,11 +46,6 @@ impl<'a> Lowering<'a> {
 
     fn field(&self, text: Text<'a>, stage: Stage, scope: &Scope<'a>, fate: Fate) -> Option<Expression> {
         let range = whole(text.value).unwrap_or(0..text.value.len());
-        if text.value[range.clone()].trim().is_empty() {
-            let help = "write an expression, for example `.amount > 0`".to_owned();
-            self.problems.error_help(text.place(), "expression", "the expression is empty", help);
-            return None;
-        }
         self.compile(text, range, stage, scope, fate)
     }
 
@@ -76,6 +74,9 @@ impl<'a> Lowering<'a> {
     /// A string: a constant, an expression, or a text with expressions inside.
     pub(super) fn string(&self, text: Text<'a>, stage: Stage, scope: &Scope<'a>, opening: Opening) -> Template {
         let loose = self.mode == Mode::Loose;
+        if !self.spend(text.place(), text.value.len(), usize::from(loose)) {
+            return nothing();
+        }
         if let Some(range) = whole(text.value) {
             return match self.compile(text, range, stage, scope, Fate::Value) {
                 Some(expression) if loose => Template::Loose(expression),
@@ -177,7 +178,18 @@ impl<'a> Lowering<'a> {
         scope: &Scope<'a>,
         fate: Fate,
     ) -> Option<Expression> {
-        let source = &text.value[range.clone()];
+        let outer = &text.value[range.clone()];
+        let source = outer.trim();
+        let start = range.start + outer.len() - outer.trim_start().len();
+        let range = start..start + source.len();
+        if source.is_empty() {
+            let help = "write an expression, for example `.amount > 0`".to_owned();
+            self.problems.error_help(text.place(), "expression", "the expression is empty", help);
+            return None;
+        }
+        if !self.spend(text.place(), source.len(), 1) {
+            return None;
+        }
         let variables = scope.variables(stage);
         match Expression::compile(source, &variables) {
             Ok(expression) => {
@@ -185,12 +197,15 @@ impl<'a> Lowering<'a> {
                 Some(expression)
             }
             Err(errors) => {
-                for error in errors {
+                for error in errors.into_iter().take(FINDINGS_MAX) {
                     let start = range.start + error.span.start.min(source.len());
                     let end = range.start + error.span.end.min(source.len());
-                    let (place, exact) = self.place_in(text, start..end);
-                    let message =
-                        if exact { error.message } else { format!("{} in {}", error.message, quoted(source.trim())) };
+                    let exact = self.exact_place(text, start..end);
+                    let message = match exact {
+                        Some(_) => error.message,
+                        None => format!("{} in {}", error.message, quoted(source)),
+                    };
+                    let place = exact.unwrap_or_else(|| text.place());
                     self.problems.error_help(place, "expression", message, error.help);
                 }
                 None
@@ -199,12 +214,16 @@ impl<'a> Lowering<'a> {
     }
 
     fn check_secrets(&self, text: Text<'a>, range: &Range<usize>, fate: Fate) {
-        for access in accesses(&text.value[range.clone()]) {
+        let declared = |name: &String| self.uses.secrets.iter().any(|secret| secret.value == name);
+        for access in accesses(&text.value[range.clone()]).into_iter().take(FINDINGS_MAX) {
+            let unknown = access.name.as_ref().filter(|name| !declared(name));
+            if unknown.is_none() && access.passed_on && fate == Fate::Value {
+                continue;
+            }
             let place = self.inner_place(text, range.start + access.range.start..range.start + access.range.end);
-            let declared = |name: &String| self.uses.secrets.iter().any(|secret| secret.value == name);
-            if let Some(name) = access.name.as_ref().filter(|name| !declared(name)) {
+            if let Some(name) = unknown {
                 self.unknown_secret(place, name);
-            } else if !access.passed_on || fate == Fate::Decision {
+            } else {
                 let message = "an expression sees a reference to the secret here, never its value";
                 let help = "pass `$secrets.NAME` on as it is or as a part of a text; the worker puts the value in";
                 self.problems.warning(place, "secret-use", message, help);
@@ -215,27 +234,21 @@ impl<'a> Lowering<'a> {
     pub(super) fn unknown_secret(&self, place: Span, name: &str) {
         let message = format!("the secret {} is not declared", quoted(name));
         let known = self.uses.secrets.iter().map(|secret| secret.value);
-        let help = suggestion(name, known).unwrap_or_else(|| format!("declare it: `use: {{ secrets: [{name}] }}`"));
+        let help = self
+            .problems
+            .suggestion(name, known)
+            .unwrap_or_else(|| format!("declare it: `use: {{ secrets: [{name}] }}`"));
         self.problems.error_help(place, "unknown-secret", message, help);
     }
 
     /// Where some bytes of a text stand in the source; the whole text if they cannot be found in it.
     pub(super) fn inner_place(&self, text: Text<'a>, range: Range<usize>) -> Span {
-        self.place_in(text, range).0
+        self.exact_place(text, range).unwrap_or_else(|| text.place())
     }
 
-    /// The same, with whether the place is exact.
-    fn place_in(&self, text: Text<'a>, range: Range<usize>) -> (Span, bool) {
-        let span = text.node.span;
-        let raw = self.problems.source().get(span.start..span.end).unwrap_or_default();
-        let unquoted = raw.get(1..raw.len().saturating_sub(1)).filter(|_| raw.starts_with(['"', '\'']));
-        let shift = match unquoted {
-            None if raw == text.value => 0,
-            Some(inner) if inner == text.value => 1,
-            // Escapes and folded lines: the text is not in the source as it is.
-            _ => return (text.place(), false),
-        };
-        (Span::new(span.start + shift + range.start, span.start + shift + range.end), true)
+    /// Finding a place takes time with the length of the text, so that it is only done for problems that are shown.
+    fn exact_place(&self, text: Text<'a>, range: Range<usize>) -> Option<Span> {
+        if self.problems.is_full() { None } else { text.node.part(self.problems.source(), range) }
     }
 
     /// The name of a variable that a task declares.

@@ -25,7 +25,8 @@ fn successors(list: &List<'_>, index: usize) -> Vec<usize> {
     let mut add = |then: Option<Text<'_>>| match then.map(|text| text.value) {
         None | Some("continue") => next.push(index + 1),
         Some("exit" | "end") => {}
-        Some(name) => next.extend(list.items.iter().position(|item| item.name == name)),
+        // A name that does not exist is an error by itself.
+        Some(name) => next.push(list.items.iter().position(|item| item.name == name).unwrap_or(index + 1)),
     };
     match &task.kind {
         // An error goes up, never on.

@@ -30,6 +30,8 @@ pub struct Instance {
     pub(crate) next_execution: u32,
     /// Calls that nobody waits for (`await: false`) with their attempts, until their outcome is known.
     pub(crate) detached: BTreeMap<CallId, u32>,
+    /// `source` and `id` of the events that were taken: a repeated delivery is not taken again, by a later `listen` neither.
+    pub(crate) taken: std::collections::BTreeSet<(String, String)>,
     pub(crate) end: Option<End>,
 }
 
@@ -145,8 +147,6 @@ pub(crate) enum Phase {
 /// State of a `listen`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Listening {
-    /// `source` and `id` of what was taken, so that a repeated delivery is not taken twice.
-    pub(crate) seen: std::collections::BTreeSet<(String, String)>,
     /// The items taken, as `read` says, in order.
     pub(crate) items: Vec<Arc<Value>>,
     /// Filters that took an event.
@@ -174,6 +174,7 @@ impl Instance {
             executions: BTreeMap::new(),
             next_execution: 0,
             detached: BTreeMap::new(),
+            taken: std::collections::BTreeSet::new(),
             end: None,
         }
     }

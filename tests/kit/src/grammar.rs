@@ -34,12 +34,17 @@ pub enum Words {
 /// A random workflow `sim/<name>:1.0.0` as YAML. `children` are names of workflows that it may run as sub-flows.
 #[must_use]
 pub fn workflow(random: &mut Random, name: &str, children: &[&str], words: Words) -> String {
-    let mut grower = Grower { random, children, timeless: words == Words::Timeless, tasks: 0, counters: 0 };
+    let mut grower = Grower { random, children, timeless: words == Words::Timeless, functions: false, tasks: 0, counters: 0 };
+    let shared = grower.random.per_mille(250).then(|| grower.task(DEPTH_MAX - 2, REPEATS_MAX / 3));
+    grower.functions = shared.is_some();
     let tasks = grower.block(0, 1);
     let mut document = json!({
         "document": { "dsl": "1.0.3", "namespace": "sim", "name": name, "version": "1.0.0" },
         "do": tasks,
     });
+    if let Some(shared) = shared {
+        document["use"] = json!({ "functions": { "shared": shared } });
+    }
     if !grower.timeless && grower.random.per_mille(100) {
         document["timeout"] = json!({ "after": { "seconds": 1 + grower.random.below(300) } });
     }
@@ -53,6 +58,8 @@ struct Grower<'a> {
     random: &'a mut Random,
     children: &'a [&'a str],
     timeless: bool,
+    /// Whether there is a function `shared` to call.
+    functions: bool,
     tasks: u32,
     counters: u32,
 }
@@ -141,11 +148,12 @@ impl Grower<'_> {
 
     fn leaf(&mut self) -> Value {
         match self.random.below(20) {
-            0..=2 | 4..=7 => self.call(),
+            0..=2 | 5..=7 => self.call(),
             8..=10 => json!({ "set": { "n": self.random.below(9), "of": "${ [..] | length }" } }),
             11 => json!({ "wait": { "milliseconds": self.random.below(5_000) } }),
             12 => json!({ "wait": format!("PT{}S", self.random.below(4)) }),
             13 => self.raise(),
+            4 if self.functions => json!({ "call": "shared", "with": { "n": self.random.below(3) } }),
             14 => self.emit(),
             15 if !self.timeless => self.listen(None),
             3 => json!({ "switch": [
@@ -179,7 +187,14 @@ impl Grower<'_> {
     }
 
     fn listen(&mut self, foreach: Option<(u32, u32)>) -> Value {
-        let filter = |kind: &str| json!({ "with": { "type": kind } });
+        let correlated = self.random.per_mille(200);
+        let filter = |kind: &str| {
+            let mut filter = json!({ "with": { "type": kind } });
+            if correlated {
+                filter["correlate"] = json!({ "tide": { "from": "${ .data.tide }" } });
+            }
+            filter
+        };
         let (one, other) = (*self.random.pick(&EVENT_TYPES), *self.random.pick(&EVENT_TYPES));
         let to = match self.random.below(5) {
             0 | 1 => json!({ "one": filter(one) }),
@@ -231,6 +246,12 @@ impl Grower<'_> {
         }
         if self.random.per_mille(200) {
             catch.insert("when".into(), json!("${ $error.status != 409 }"));
+        }
+        if self.random.per_mille(100) {
+            catch.insert("exceptWhen".into(), json!("${ $error.status == 503 }"));
+        }
+        if self.random.per_mille(100) {
+            catch.insert("then".into(), json!(self.random.pick(&["continue", "exit", "end"])));
         }
         if self.random.per_mille(700) {
             catch.insert("retry".into(), self.retry());

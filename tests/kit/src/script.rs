@@ -7,6 +7,7 @@
 //! workflow: workflow.yaml        # optional: another file of the folder
 //! input: { orderId: 7 }          # optional, default {}
 //! key: order-7                   # optional: the key of the start
+//! deadline: PT1H                 # optional: the instance must end within so much time
 //! secrets: { token: token }      # optional: every secret by name, each leaf replaced by its path
 //! answers:                       # for each call: by task reference (/do/1/charge), by name of the task (charge),
 //!   charge:                      # or by function@adapter (charge@payments; HTTP is request@http) - the first that fits
@@ -54,6 +55,9 @@ pub struct Script {
     /// The key of the start.
     #[serde(default = "default_key")]
     pub key: String,
+    /// Within how much time the instance must end, ISO 8601.
+    #[serde(default)]
+    pub deadline: Option<String>,
     /// The secrets that exist, every leaf replaced by its path.
     #[serde(default)]
     pub secrets: Map<String, Value>,
@@ -164,7 +168,8 @@ pub fn run(path: &Path) -> Result<World> {
     let Some(main) = main else {
         bail!("there is no `{}` beside the script; `workflow:` names the file to run", script.workflow)
     };
-    let instance = world.start(&main, script.input.clone(), &script.key)?;
+    let limit_ms = script.deadline.as_deref().map(duration_ms).transpose()?;
+    let instance = world.start(&main, script.input.clone(), &script.key, limit_ms)?;
     for (index, timed) in script.events.iter().enumerate() {
         world.send_after(duration_ms(&timed.at)?, event(&timed.event, index)?);
     }

@@ -69,7 +69,7 @@ pub fn compare(seed: u64) -> Result<World, Box<Failure>> {
         world.must_end_by(BEGINNING.plus_ms(FAULTY_MS + SETTLES_WITHIN_MS));
         let mut start = || {
             let names = deploy(&mut world, &workflows)?;
-            world.start(names.last().context("a world has workflows")?, json!({ "n": 1 }), "key")?;
+            world.start(names.last().context("a world has workflows")?, json!({ "n": 1 }), "key", None)?;
             world.run()
         };
         let done = start();
@@ -122,7 +122,8 @@ fn populate(world: &mut World, random: &mut Random, workflows: &[String]) -> Res
     for number in 0..=random.below(3) {
         let name = if number == 0 { names.last() } else { Some(random.pick(&names)) };
         let name = name.context("a world has workflows")?;
-        let instance = world.start(name, json!({ "n": random.below(5) }), &format!("key-{number}"))?;
+        let limit_ms = random.per_mille(100).then(|| random.below(60_000));
+        let instance = world.start(name, json!({ "n": random.below(5) }), &format!("key-{number}"), limit_ms)?;
         if random.per_mille(100) {
             world.cancel_after(random.below(120_000), instance, "simulated");
         }

@@ -138,16 +138,24 @@ impl World {
         self.plans.deploy(source)
     }
 
-    /// Accepts a start: it is in the inbox, durably, when this returns.
+    /// Accepts a start: it is in the inbox, durably, when this returns. The instance must end within so many milliseconds,
+    /// if a limit is given.
     ///
     /// # Errors
     /// The workflow is not deployed.
-    pub fn start(&mut self, workflow: &WorkflowName, input: Value, key: &str) -> Result<InstanceId> {
+    pub fn start(
+        &mut self,
+        workflow: &WorkflowName,
+        input: Value,
+        key: &str,
+        limit_ms: Option<u64>,
+    ) -> Result<InstanceId> {
         ensure!(self.plans.named(workflow).is_some(), "{workflow} is not deployed");
         let number = self.rows.accept_number();
         // Looks like a version 7 UUID, and sorts in the order of the starts.
         let instance = InstanceId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::from(number)));
-        let start = Start { input, key: key.to_owned(), deadline: None, parent: None, nonce: String::new() };
+        let deadline = limit_ms.map(|limit_ms| self.now.plus_ms(limit_ms));
+        let start = Start { input, key: key.to_owned(), deadline, parent: None, nonce: String::new() };
         let id = format!("start:{number}");
         self.rows.accept(PendingCause {
             id: id.clone(),

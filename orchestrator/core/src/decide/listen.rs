@@ -37,6 +37,9 @@ impl Decider<'_> {
 
     /// Offers an event to everything that listens.
     pub(super) fn event(&mut self, event: &Event) -> Result<(), &'static str> {
+        if self.instance.taken.contains(&(event.source.clone(), event.id.clone())) {
+            return Err("the instance took the event before");
+        }
         let listening: Vec<ExecutionId> = self
             .instance
             .executions
@@ -62,9 +65,6 @@ impl Decider<'_> {
         else {
             return;
         };
-        if listening.seen.contains(&(event.source.clone(), event.id.clone())) {
-            return;
-        }
         let taken = match self.take(id, listen, listening, event) {
             Ok(Some(taken)) => taken,
             Ok(None) => return,

@@ -181,12 +181,14 @@ impl Instance {
         if let Fact::Processed { context: Some(context), .. } = fact {
             self.context = Arc::clone(context);
         }
+        if let Fact::Received { source, id, .. } = fact {
+            self.taken.insert((source.clone(), id.clone()));
+        }
         let State::Listening(listening) = &mut self.execution(*execution)?.state else {
             return Err(format!("execution {execution} does not listen"));
         };
         match fact {
-            Fact::Received { filter, until, source, id, item, correlations, .. } => {
-                listening.seen.insert((source.clone(), id.clone()));
+            Fact::Received { filter, until, item, correlations, .. } => {
                 if *until {
                     listening.until_matched.insert(*filter);
                 } else {

@@ -66,7 +66,7 @@ impl World {
         let mut called = BTreeSet::new();
         for fact in &entry.facts {
             let story = self.stories.entry(instance).or_default();
-            story.tell(fact, &mut self.counters).with_context(|| format!("{fact:?}"))?;
+            story.tell(entry.seq, fact, &mut self.counters).with_context(|| format!("{fact:?}"))?;
             if let Fact::Called { execution, call, attempt, .. } = fact {
                 let sent = attempts.get(call).with_context(|| format!("nothing is sent for {fact:?}"))?;
                 ensure!(sent.attempt == *attempt, "{sent:?} is sent for {fact:?}");

@@ -34,7 +34,8 @@ pub enum Words {
 /// A random workflow `sim/<name>:1.0.0` as YAML. `children` are names of workflows that it may run as sub-flows.
 #[must_use]
 pub fn workflow(random: &mut Random, name: &str, children: &[&str], words: Words) -> String {
-    let mut grower = Grower { random, children, timeless: words == Words::Timeless, functions: false, tasks: 0, counters: 0 };
+    let mut grower =
+        Grower { random, children, timeless: words == Words::Timeless, functions: false, tasks: 0, counters: 0 };
     let shared = grower.random.per_mille(250).then(|| grower.task(DEPTH_MAX - 2, REPEATS_MAX / 3));
     grower.functions = shared.is_some();
     let tasks = grower.block(0, 1);

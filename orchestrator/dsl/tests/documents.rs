@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p sagabus-dsl` writes the `.stderr` files anew.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::{fs, path::PathBuf};
 
 use sagabus_dsl::{Severity, compile, render};

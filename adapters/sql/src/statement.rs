@@ -156,10 +156,8 @@ fn quoted(text: &str, quote: char, escapes: bool, what: &'static str) -> Result<
     while let Some((index, character)) = characters.next() {
         if escapes && character == '\\' {
             characters.next();
-        } else if character == quote {
-            if characters.next_if(|(_, next)| *next == quote).is_none() {
-                return Ok(index + quote.len_utf8());
-            }
+        } else if character == quote && characters.next_if(|(_, next)| *next == quote).is_none() {
+            return Ok(index + quote.len_utf8());
         }
     }
     Err(unterminated(what, text))

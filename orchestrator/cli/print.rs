@@ -100,7 +100,7 @@ pub(crate) fn end(report: &Report, json_wanted: bool) {
 pub(crate) fn problem(problem: &Problem) -> String {
     let mut text = problem.title.clone().unwrap_or_else(|| problem.kind.clone());
     text.push_str(&format!(" ({})", problem.status));
-    if let Some(place) = &problem.instance {
+    if let Some(place) = problem.instance.as_ref().filter(|place| !place.is_empty()) {
         text.push_str(&format!(" at {place}"));
     }
     if let Some(detail) = &problem.detail {

@@ -67,8 +67,11 @@ async fn a_wrong_request_is_2_and_says_what_is_wrong() {
     let place = Place::new();
     place.file("double.yaml", &workflow("double", "1.0.0", DOUBLE));
     place.file("broken.yaml", &workflow("broken", "1.0.0", "do:\n- one:\n    sett: {}"));
+    let schema = "input: { schema: { format: json, document: { required: [ number ] } } }\n";
+    place.file("strict.yaml", &workflow("strict", "1.0.0", &format!("{schema}{DOUBLE}")));
     for (arguments, says) in [
         (vec!["run", "missing.yaml"], "missing.yaml"),
+        (vec!["run", "strict.yaml"], "number"),
         (vec!["run", "broken.yaml"], "broken.yaml:"),
         (vec!["run", "double.yaml", "--input", "{"], "--input"),
         (vec!["run", "double.yaml", "--deadline", "soon"], "ISO 8601"),

@@ -53,6 +53,8 @@ async fn instances_are_started_shown_and_listed_over_http() {
 #[tokio::test]
 async fn errors_are_problem_details_with_stable_codes() {
     let place = double();
+    let schema = "input: { schema: { format: json, document: { required: [ number ] } } }\n";
+    place.file("flows/strict.yaml", &workflow("strict", "1.0.0", &format!("{schema}{DOUBLE}")));
     let server = serve(&place).await;
     let path = format!("{}/api/v1/workflows/test/double/instances", server.address);
     let post =
@@ -66,6 +68,8 @@ async fn errors_are_problem_details_with_stable_codes() {
         (post("{}", "application/json").header("host", "evil.example"), 421, "foreign-host"),
         (post("{}", "application/json").header("origin", "https://evil.example"), 403, "foreign-origin"),
         (server.client.post(path.replace("double", "doubel")), 404, "not-deployed"),
+        (server.client.post(path.replace("double", "strict")), 422, "invalid-input"),
+        (post("{}", "application/json").header("idempotency-key", "k".repeat(300)), 422, "invalid-request"),
         (server.client.get(format!("{}/api/v1/instances/nonsense", server.address)), 404, "no-such-instance"),
         (server.client.get(format!("{}/api/v1/instances?stat=x", server.address)), 400, "bad-query"),
         (server.client.get(format!("{}/api/v2", server.address)), 404, "no-such-resource"),

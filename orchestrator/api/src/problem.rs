@@ -47,6 +47,9 @@ impl From<StartError> for Problem {
     fn from(error: StartError) -> Self {
         match error {
             StartError::NotDeployed(text) => Self::new(StatusCode::NOT_FOUND, "not-deployed", text),
+            invalid @ StartError::InvalidInput(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-input", invalid.to_string())
+            }
             StartError::KeyConflict { instance } => Self::new(
                 StatusCode::CONFLICT,
                 "key-conflict",

@@ -99,6 +99,7 @@ async fn to_the_end(handle: &Handle, file: &Path, source: &str, request: StartRe
 pub(crate) async fn start(handle: &Handle, request: StartRequest) -> Result<Accepted, Refused> {
     let accepted = handle.start(request).await.map_err(|error| match error {
         StartError::NotDeployed(text) => Refused::wrong(text),
+        invalid @ StartError::InvalidInput(_) => Refused::wrong(invalid.to_string()),
         StartError::KeyConflict { instance } => {
             Refused::wrong(format!("this key has started instance {instance} with other input; use a new --key"))
         }

@@ -123,6 +123,9 @@ pub enum StartError {
     /// No such workflow is deployed; the text says which are.
     #[error("{0}")]
     NotDeployed(String),
+    /// The input does not match the schema of the workflow's `input`; the text says where.
+    #[error("the input does not match the workflow's schema: {0}")]
+    InvalidInput(String),
     /// The key has started an instance with other input.
     #[error("the key has started instance {instance} with other input")]
     KeyConflict {

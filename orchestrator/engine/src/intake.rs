@@ -105,7 +105,7 @@ async fn take_request(parts: &Parts, delivery: Delivery) {
             let may_mend = match &error {
                 StartError::Store(error) => error.kind != sagabus_ports::Kind::Invalid,
                 StartError::NotDeployed(_) => redelivered < CHANCES,
-                StartError::KeyConflict { .. } => false,
+                StartError::InvalidInput(_) | StartError::KeyConflict { .. } => false,
             };
             if !may_mend {
                 return refuse(parts, &envelope.id, receipt, &error.to_string());

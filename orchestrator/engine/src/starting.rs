@@ -29,7 +29,7 @@ const VERSION: &str = "sagabus-version";
 /// A start with a new id, for someone outside.
 ///
 /// # Errors
-/// No such workflow is deployed, the key is too long, or the store failed.
+/// No such workflow is deployed, the caller's input does not match its schema, the key is too long, or the store failed.
 pub(crate) async fn prepare(
     catalogue: &Catalogue,
     request: StartRequest,
@@ -45,6 +45,12 @@ pub(crate) async fn prepare(
         Err(PickError::NotDeployed(reason)) => return Err((StartError::NotDeployed(reason), starter)),
         Err(PickError::Store(error)) => return Err((StartError::Store(error), starter)),
     };
+    // Who waits for the answer is told; a request on the bus starts an instance that faults, which is its answer.
+    if let (Starter::Caller(_), Some(schema)) = (&starter, &plan.input.schema)
+        && let Err(violations) = schema.validate(&request.input)
+    {
+        return Err((StartError::InvalidInput(violations), starter));
+    }
     let start = Start { input: request.input, key, deadline: request.deadline, parent: None, nonce: String::new() };
     Ok(complete(InstanceId(Uuid::now_v7()), plan, start, now, starter))
 }

@@ -1,0 +1,80 @@
+//! jq's order of values: null, false, true, numbers, texts, arrays, objects.
+
+use std::cmp::Ordering;
+
+use super::{Entries, Val};
+use crate::expression::fuel;
+
+impl Ord for Val {
+    /// The order in which `sort` puts values. NaN is below every number and equal to itself, so that the order is total.
+    fn cmp(&self, other: &Self) -> Ordering {
+        fuel::spend(u64::from(matches!(self, Self::Arr(_) | Self::Obj(_))));
+        match (self, other) {
+            (Self::Int(left), Self::Int(right)) => left.cmp(right),
+            (Self::Int(_) | Self::Float(_), Self::Int(_) | Self::Float(_)) => {
+                let (left, right) = (self.number().unwrap_or(f64::NAN), other.number().unwrap_or(f64::NAN));
+                left.partial_cmp(&right).unwrap_or_else(|| right.is_nan().cmp(&left.is_nan()))
+            }
+            (Self::Str(left), Self::Str(right)) => left.cmp(right),
+            (Self::Arr(left), Self::Arr(right)) => left.items.cmp(&right.items),
+            (Self::Obj(left), Self::Obj(right)) => compare_entries(&left.entries, &right.entries),
+            _ => rank(self).cmp(&rank(other)),
+        }
+    }
+}
+
+impl PartialOrd for Val {
+    /// The order of `<` and its kin, in which NaN is below everything, itself included.
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Float(left), Self::Int(_) | Self::Float(_)) if left.is_nan() => Some(Ordering::Less),
+            _ => Some(self.cmp(other)),
+        }
+    }
+}
+
+impl PartialEq for Val {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(left), Self::Float(right)) => left == right,
+            (Self::Obj(left), Self::Obj(right)) => {
+                fuel::spend(1 + left.entries.len() as u64 / 8);
+                left.entries == right.entries
+            }
+            (Self::Arr(left), Self::Arr(right)) => {
+                fuel::spend(1 + left.items.len() as u64 / 8);
+                left.items == right.items
+            }
+            _ => rank(self) == rank(other) && self.cmp(other).is_eq(),
+        }
+    }
+}
+
+impl Eq for Val {}
+
+fn rank(value: &Val) -> u8 {
+    match value {
+        Val::Null => 0,
+        Val::Bool(false) => 1,
+        Val::Bool(true) => 2,
+        Val::Int(_) | Val::Float(_) => 3,
+        Val::Str(_) => 4,
+        Val::Arr(_) => 5,
+        Val::Obj(_) => 6,
+    }
+}
+
+/// First by the sets of keys, then by the values, key by key.
+fn compare_entries(left: &Entries, right: &Entries) -> Ordering {
+    let (left, right) = (sorted(left), sorted(right));
+    let keys = left.iter().map(|(key, _)| *key).cmp(right.iter().map(|(key, _)| *key));
+    keys.then_with(|| left.iter().map(|(_, value)| *value).cmp(right.iter().map(|(_, value)| *value)))
+}
+
+/// An object's entries in the order of their keys.
+fn sorted(entries: &Entries) -> Vec<(&str, &Val)> {
+    fuel::spend(entries.len() as u64 / 4);
+    let mut sorted: Vec<_> = entries.iter().map(|(key, value)| (&**key, value)).collect();
+    sorted.sort_unstable_by_key(|(key, _)| *key);
+    sorted
+}

@@ -86,7 +86,7 @@ struct Expectation<'a> {
 
 const LOOK: &str = "
     SELECT CAST(same.seq AS bigint), holder.id
-      FROM json_each($1) AS wanted
+      FROM jsonb_each($1) AS wanted
       LEFT JOIN instance AS same ON same.id = wanted.value->>'instance'
       LEFT JOIN instance AS holder ON holder.namespace = wanted.value->>'namespace'
                                   AND holder.name = wanted.value->>'name' AND holder.key = wanted.value->>'key'

@@ -2,7 +2,8 @@
 //!
 //! Called by the composition root through [`open`], by everyone else through `dyn Store`. Imports `core` for the values
 //! that it keeps and `ports` for the seam; it decides nothing. `sqlite` holds all that is SQLite's own (files, locks,
-//! pragmas, result codes, migrations); the statements of `commit` and `read` are common SQL but for `json_each`.
+//! pragmas, result codes, migrations); the statements of `commit` and `read` are common SQL, but for how they take their
+//! rows out of a JSON array.
 
 mod commit;
 mod read;

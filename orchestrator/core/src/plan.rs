@@ -23,7 +23,7 @@ pub struct Plan {
     pub digest: Digest,
     /// The source as a JSON value: `$workflow.definition`, and by JSON pointer `$task.definition`.
     pub definition: Arc<Value>,
-    /// All tasks, in document order.
+    /// All tasks: those of `use.functions` first, each before the tasks inside it, then the workflow's own in document order.
     pub tasks: Vec<Task>,
     /// The workflow's own `do`.
     pub root: Block,

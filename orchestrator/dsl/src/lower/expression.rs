@@ -190,12 +190,10 @@ impl<'a> Lowering<'a> {
         if !self.spend(text.place(), source.len(), 1) {
             return None;
         }
+        self.check_secrets(text, &range, fate);
         let variables = scope.variables(stage);
         match Expression::compile(source, &variables) {
-            Ok(expression) => {
-                self.check_secrets(text, &range, fate);
-                Some(expression)
-            }
+            Ok(expression) => Some(expression),
             Err(errors) => {
                 for error in errors.into_iter().take(FINDINGS_MAX) {
                     let start = range.start + error.span.start.min(source.len());
@@ -233,11 +231,16 @@ impl<'a> Lowering<'a> {
 
     pub(super) fn unknown_secret(&self, place: Span, name: &str) {
         let message = format!("the secret {} is not declared", quoted(name));
-        let known = self.uses.secrets.iter().map(|secret| secret.value);
-        let help = self
-            .problems
-            .suggestion(name, known)
-            .unwrap_or_else(|| format!("declare it: `use: {{ secrets: [{name}] }}`"));
+        let mut known = self.uses.secrets.iter().map(|secret| secret.value);
+        // jq reads `$secrets.api-key` as a subtraction.
+        let hyphenated = known.clone().find(|known| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')));
+        let help = match hyphenated {
+            Some(whole) => format!("write `$secrets[\"{whole}\"]`: a hyphen ends a name in jq"),
+            None => self
+                .problems
+                .suggestion(name, known.by_ref())
+                .unwrap_or_else(|| format!("declare it: `use: {{ secrets: [{name}] }}`")),
+        };
         self.problems.error_help(place, "unknown-secret", message, help);
     }
 

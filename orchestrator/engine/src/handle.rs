@@ -58,6 +58,8 @@ impl Engine {
         let (progress, _) = broadcast::channel(MOST_PROGRESS);
         let (abandoned, end) = (CancellationToken::new(), Arc::new(OnceLock::new()));
         let shell = Shell::new(parts.clone(), deciders, parcels, progress.clone(), abandoned.clone());
+        // From here on, so that a bus that refuses leaves no loop behind.
+        let guard = abandoned.drop_guard();
 
         let publishing = tokio::spawn(publisher::publish(parts.bus.clone(), to_publish, parts.inside.clone()));
         tokio::spawn(publisher::acknowledge(dealt_with));
@@ -82,7 +84,6 @@ impl Engine {
             }
         });
         intake::listen(&parts).await?;
-        let guard = abandoned.drop_guard();
         Ok(Handle { shared: Arc::new(Shared { parts, progress, end, _guard: guard }) })
     }
 }

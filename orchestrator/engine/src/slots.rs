@@ -209,3 +209,7 @@ impl Slots {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "slots/tests.rs"]
+mod tests;

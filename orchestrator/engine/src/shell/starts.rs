@@ -1,5 +1,7 @@
 //! Starts: who asked is answered once the start is durable, or told why it is not.
 
+use std::time::Duration;
+
 use sagabus_core::{
     cause::Cause,
     id::InstanceId,
@@ -13,6 +15,9 @@ use crate::{
     Accepted, StartError,
     wake::{Job, NewStart, Origin, Starter},
 };
+
+/// Pause before a refused request is delivered again: without one, a store that fails would keep it going round.
+const PAUSE: Duration = Duration::from_secs(1);
 
 impl Shell {
     pub(super) fn start(&mut self, new: NewStart) {
@@ -31,11 +36,19 @@ impl Shell {
         }
     }
 
-    /// Refuses a start. A request goes back to the bus: dropping its receipt does that.
+    /// Refuses a start. A request goes back to the bus, and comes again after a pause.
     pub(super) fn refuse(&self, starter: Starter, error: StartError) {
-        if let Starter::Caller(reply) = starter {
+        match starter {
             // A caller who has gone needs no answer.
-            drop(reply.send(Err(error)));
+            Starter::Caller(reply) => drop(reply.send(Err(error))),
+            Starter::Request(receipt) => {
+                tokio::spawn(async move {
+                    if let Err(error) = receipt.give_back(PAUSE).await {
+                        tracing::debug!(%error, "a request was not given back: the bus delivers it again by itself");
+                    }
+                });
+            }
+            Starter::Row(_) => {}
         }
     }
 

@@ -64,7 +64,7 @@ pub struct Compiled {
 pub fn compile(source: &str) -> Compiled {
     // Reading recurses with every level of nesting, and threads of servers and tests have small stacks. Pages that are
     // not touched cost nothing.
-    const STACK_BYTES: usize = 64 * 1024 * 1024;
+    const STACK_BYTES: usize = 16 * 1024 * 1024;
     stacker::grow(STACK_BYTES, || compile_deep(source))
 }
 

@@ -11,7 +11,7 @@ mod task;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -119,18 +119,9 @@ impl Lowering<'_> {
 
     /// A function that calls itself, directly or through others, would never end.
     fn check_recursion(&self) {
-        let mut circle: BTreeSet<usize> = self.calls.iter().map(|(caller, ..)| *caller).collect();
-        loop {
-            let before = circle.len();
-            let within = |call: &&(usize, usize, Span)| circle.contains(&call.0) && circle.contains(&call.1);
-            let callers: BTreeSet<usize> = self.calls.iter().filter(within).map(|call| call.0).collect();
-            let callees: BTreeSet<usize> = self.calls.iter().filter(within).map(|call| call.1).collect();
-            // Who calls nobody, or is called by nobody, is in no circle.
-            circle = callers.intersection(&callees).copied().collect();
-            if circle.len() == before {
-                break;
-            }
-        }
+        let down: Vec<(usize, usize)> = self.calls.iter().map(|(caller, callee, _)| (*caller, *callee)).collect();
+        let up: Vec<(usize, usize)> = down.iter().map(|(caller, callee)| (*callee, *caller)).collect();
+        let circle: BTreeSet<usize> = endless(&down).intersection(&endless(&up)).copied().collect();
         for (_, _, place) in self.calls.iter().filter(|call| circle.contains(&call.0) && circle.contains(&call.1)) {
             let message = "the function calls itself, directly or through another, and would never end";
             let help = "repeat with `for`, or start a workflow with `run.workflow`".to_owned();
@@ -153,4 +144,27 @@ impl Lowering<'_> {
         }
         fits(spent)
     }
+}
+
+/// The nodes of a graph from which a walk can go on for ever, in time proportional to its edges.
+fn endless(edges: &[(usize, usize)]) -> BTreeSet<usize> {
+    let mut ways: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut sources: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (from, to) in edges {
+        *ways.entry(*from).or_default() += 1;
+        ways.entry(*to).or_default();
+        sources.entry(*to).or_default().push(*from);
+    }
+    let mut dead_ends: Vec<usize> = ways.iter().filter(|(_, ways)| **ways == 0).map(|(node, _)| *node).collect();
+    while let Some(node) = dead_ends.pop() {
+        for source in sources.get(&node).into_iter().flatten() {
+            if let Some(left) = ways.get_mut(source) {
+                *left -= 1;
+                if *left == 0 {
+                    dead_ends.push(*source);
+                }
+            }
+        }
+    }
+    ways.into_iter().filter(|(_, left)| *left > 0).map(|(node, _)| node).collect()
 }

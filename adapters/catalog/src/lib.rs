@@ -55,7 +55,8 @@ pub struct ConfigError {
     pub problem: String,
 }
 
-/// Builds the adapters of `[adapters.NAME]` and those that are always there.
+/// Builds the adapters of `[adapters.NAME]` and those that are always there. Has to be called within a Tokio runtime, because
+/// pools of connections look after themselves; nothing is connected yet.
 ///
 /// # Errors
 /// The first table that is wrong, with its place and the remedy. A setting that nobody knows is wrong.

@@ -116,3 +116,41 @@ fn what_is_wrong_is_told_with_its_place_and_the_remedy() {
         assert!(error.to_string().contains(says), "{error}");
     }
 }
+
+/// The documentation's examples are settings that work.
+#[tokio::test]
+async fn the_examples_of_the_guide_are_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    std::fs::write(folder.path().join("bin/courier"), "").unwrap();
+    let named = json!({ "payments": { "token": "t0p-s3cret" }, "courier": "secret" });
+    let secrets = Secrets::new(named.as_object().unwrap().clone()).unwrap();
+    let guide = include_str!("../../../docs/adapters.md");
+    let examples: Vec<&str> =
+        guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    for example in &examples {
+        let surroundings = Surroundings { trust: Trust::Configuration, folder: folder.path(), secrets: &secrets };
+        if let Err(error) = build(&tables(example), surroundings) {
+            panic!("{error} in:\n{example}");
+        }
+    }
+    assert_eq!(examples.len(), 5);
+}
+
+#[tokio::test]
+async fn a_database_offers_what_it_declares_and_says_what_is_wrong() {
+    let database = "[adapters.w]\ntype = \"sql\"\nurl = \"sqlite:x.db\"\n[adapters.w.functions.f]\n";
+    let adapters = built(&format!("{database}statement = \"SELECT 1\"\nread = true")).unwrap();
+    let function = &manifest(&adapters, "w").functions[0];
+    assert_eq!((function.idempotency, function.description.as_str()), (Idempotency::Natural, "SELECT 1"));
+    for (settings, says) in [
+        (format!("{database}read = true"), "there is no statement"),
+        (format!("{database}statement = \"SELECT ?\""), "`functions.f`: `?` is a placeholder of the database"),
+        (format!("{database}statement = \"SELECT 1\"\nerror = {{ status = 409 }}"), "with `expect"),
+        (format!("{database}statements = [\"SELECT 1\"]\nexpect = 1"), "or `statements` with their own"),
+        (database.replace("sqlite:x.db", "oracle://x"), "`oracle:` is no database"),
+    ] {
+        let error = built(&settings).err().unwrap_or_else(|| panic!("{settings} was accepted"));
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}

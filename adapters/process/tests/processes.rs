@@ -1,26 +1,13 @@
 //! Real processes: a shell, Node.js, Python.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use sagabus_adapter_process::{ProcessAdapter, ProcessSettings, Program, ProgramSettings};
-use sagabus_adapter_sdk::{Adapter, Call, CancellationToken, EffectState, Failure, Function, InstanceId};
+use sagabus_adapter_sdk::{Adapter, Call, EffectState, Failure, Function};
 use serde_json::{Value, json};
 
 fn call(function: &str, arguments: Value) -> Call {
-    Call {
-        function: function.to_owned(),
-        arguments,
-        key: "the-key".to_owned(),
-        attempt: 2,
-        redelivered: 0,
-        budget: Duration::from_secs(30),
-        deadline: None,
-        instance: InstanceId::parse("018f4e5a-0000-7000-8000-000000000001").unwrap(),
-        reference: "/do/0/x".to_owned(),
-        cancelled: CancellationToken::new(),
-    }
+    Call { key: "the-key".to_owned(), attempt: 2, ..Call::new(function, arguments) }
 }
 
 async fn process(function: &str, arguments: Value) -> Result<Value, Failure> {

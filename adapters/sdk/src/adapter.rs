@@ -12,6 +12,7 @@ use sagabus_core::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Wraps one kind of third-party system.
 #[async_trait]
@@ -141,6 +142,25 @@ pub struct Call {
     pub reference: String,
     /// Cancelled when nobody waits for the outcome any longer.
     pub cancelled: CancellationToken,
+}
+
+impl Call {
+    /// The first attempt of a call with a key of its own and 30 seconds of time, as tests of adapters make one.
+    #[must_use]
+    pub fn new(function: impl Into<String>, arguments: Value) -> Self {
+        Self {
+            function: function.into(),
+            arguments,
+            key: Uuid::new_v4().to_string(),
+            attempt: 1,
+            redelivered: 0,
+            budget: Duration::from_secs(30),
+            deadline: None,
+            instance: InstanceId(Uuid::new_v4()),
+            reference: "/do/0/test".to_owned(),
+            cancelled: CancellationToken::new(),
+        }
+    }
 }
 
 /// Why an attempt failed, and whether anything may have happened at the third party.

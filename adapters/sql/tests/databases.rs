@@ -3,11 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
-
-use sagabus_adapter_sdk::{
-    Adapter, Call, CancellationToken, EffectState, Failure, Function, InstanceId, Problem, Standard,
-};
+use sagabus_adapter_sdk::{Adapter, Call, EffectState, Failure, Function, Problem, Standard};
 use sagabus_adapter_sql::{Expectation, Gives, SqlAdapter, SqlFunction, SqlSettings, SqlStatement};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -100,18 +96,7 @@ fn function(sql: &str, gives: Gives) -> SqlFunction {
 }
 
 fn call(arguments: Value) -> Call {
-    Call {
-        function: "f".to_owned(),
-        arguments,
-        key: Uuid::new_v4().to_string(),
-        attempt: 1,
-        redelivered: 0,
-        budget: Duration::from_secs(30),
-        deadline: None,
-        instance: InstanceId(Uuid::new_v4()),
-        reference: "/do/0/f".to_owned(),
-        cancelled: CancellationToken::new(),
-    }
+    Call::new("f", arguments)
 }
 
 #[tokio::test]

@@ -4,29 +4,16 @@
 
 mod stand_in;
 
-use std::time::Duration;
-
 use sagabus_adapter_http::{
     Authentication, Client, HttpAdapter, HttpSettings, Reach, Service, ServiceFunction, ServiceSettings,
 };
-use sagabus_adapter_sdk::{Adapter, Call, CancellationToken, EffectState, Failure, Function, InstanceId};
+use sagabus_adapter_sdk::{Adapter, Call, EffectState, Failure, Function};
 use serde_json::{Value, json};
 
 use crate::stand_in::{Answer, StandIn, json, response};
 
 fn call(function: &str, arguments: Value) -> Call {
-    Call {
-        function: function.to_owned(),
-        arguments,
-        key: "the-key".to_owned(),
-        attempt: 1,
-        redelivered: 0,
-        budget: Duration::from_secs(30),
-        deadline: None,
-        instance: InstanceId::parse("018f4e5a-0000-7000-8000-000000000001").unwrap(),
-        reference: "/do/0/x".to_owned(),
-        cancelled: CancellationToken::new(),
-    }
+    Call { key: "the-key".to_owned(), ..Call::new(function, arguments) }
 }
 
 async fn request(arguments: Value) -> Result<Value, Failure> {

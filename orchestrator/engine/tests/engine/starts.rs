@@ -170,3 +170,31 @@ async fn a_cancelled_instance_ends_and_its_worker_is_told() {
     assert_eq!(error.kind, Kind::NotFound);
     assert!(rig.engine.wait(missing).await.expect("the store answers").is_none());
 }
+
+#[tokio::test]
+async fn a_start_that_another_process_enqueued_is_taken_up_once() {
+    use sagabus_core::cause::{Cause, Start};
+    use sagabus_ports::{Batch, PendingCause, Store as _};
+    let rig = Rig::new().await;
+    rig.deploy(TWO_CALLS).await;
+    let _calls = rig.worker("desk", echo).await;
+    let instance = sagabus_core::id::InstanceId::parse("00000000-0000-7000-8000-000000000001").expect("an id");
+    let (key, nonce) = ("enqueued".to_owned(), String::new());
+    let start = Start { input: json!({}), key, deadline: None, parent: None, nonce };
+    let row = |id: &str| PendingCause {
+        id: id.to_owned(),
+        instance,
+        cause: Cause::Start(start.clone()),
+        workflow: Some(("test".to_owned(), "two-calls".to_owned(), None)),
+    };
+    let inbox = vec![row("cli:1:0"), row("cli:2:0")];
+    rig.store.commit(Batch { inbox, ..Batch::default() }).await.expect("committed");
+    soon(async {
+        while !rig.store.pending(None, 10).await.expect("readable").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let report = rig.end(instance).await;
+    assert_eq!((report.key.as_str(), report.status.as_str(), report.tasks.len()), ("enqueued", "completed", 2));
+}

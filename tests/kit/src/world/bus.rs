@@ -91,7 +91,7 @@ impl World {
         for kind in &types {
             self.scheduled += 1;
             let id = format!("tide-{}", self.scheduled);
-            let attributes = [("data".to_owned(), serde_json::json!({ "tide": kind }))].into_iter().collect();
+            let attributes = [("data".to_owned(), serde_json::json!({ "tide": "high" }))].into_iter().collect();
             self.publish_event(Event { id, source: "/outside".to_owned(), kind: kind.clone(), attributes });
         }
         if self.is_unfinished() {

@@ -192,6 +192,7 @@ async fn consume(lane: Arc<Lane>, concurrency: usize, tracker: TaskTracker) {
                 drop(hand);
             });
         }
+        lane.stop.run_until_cancelled(tokio::time::sleep(SHORTEST_DELAY)).await;
     }
 }
 
@@ -216,13 +217,16 @@ pub(crate) async fn connect(
     }
 }
 
+/// The shortest pause between two tries at a bus, also after it closed a consumer: it must not be asked in a tight loop.
+pub(crate) const SHORTEST_DELAY: Duration = Duration::from_millis(100);
+
 /// The longest pause between two tries at a bus that cannot be reached.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
 /// Pauses between tries at a bus, without end.
 pub(crate) fn patience() -> ExponentialBuilder {
     ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(100))
+        .with_min_delay(SHORTEST_DELAY)
         .with_max_delay(LONGEST_DELAY)
         .with_jitter()
         .without_max_times()

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::{WorkerSettings, connect};
+use super::{SHORTEST_DELAY, WorkerSettings, connect};
 use crate::adapter::Manifest;
 
 /// Control messages in hand at most; they are dealt with at once.
@@ -98,9 +98,7 @@ pub(crate) async fn listen(bus: Arc<dyn Bus>, worker: String, running: Arc<Runni
                 debug!(%error, "a control message was not acknowledged");
             }
         }
-        if stop.is_cancelled() {
-            return;
-        }
+        stop.run_until_cancelled(tokio::time::sleep(SHORTEST_DELAY)).await;
     }
 }
 

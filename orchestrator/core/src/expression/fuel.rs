@@ -7,14 +7,15 @@
 use std::cell::Cell;
 
 /// Steps of one evaluation. A step is at most about a microsecond, so that all of them fit into a quarter of a second.
-pub(super) const STEPS: u64 = 200_000;
+pub(super) const STEPS: u64 = 100_000;
 
 /// Bytes of values alive at one time. With the stack and the evaluator's own small allocations an evaluation stays
 /// below 64 MiB, so that many can run beside each other.
 pub(super) const BYTES: usize = 24 << 20;
 
-/// Levels of calls inside calls. At a kilobyte or so of stack a level, they stay within a few MiB.
-pub(super) const LEVELS: u32 = 8_000;
+/// Levels of calls inside calls: at least four a call, more for one deep inside its definition. Stack and evaluator take up to
+/// about ten KiB a level.
+pub(super) const LEVELS: u32 = 4_000;
 
 /// Levels of arrays and objects inside each other, within an evaluation: walks over a value recurse that deep.
 pub(super) const HEIGHT: u32 = 512;

@@ -66,9 +66,16 @@ pub(super) fn each<'a, 's>(term: &'a Term<'s>, found: &mut impl FnMut(&'a Term<'
     }
 }
 
-/// The levels of a term's syntax.
+/// The levels of a term's syntax. The parts of a path, of a text and of an object are evaluated inside each other too.
 pub(super) fn depth(term: &Term<'_>) -> usize {
-    1 + children(term).into_iter().map(depth).max().unwrap_or(0)
+    let parts = match term {
+        Term::Path(_, path) => path.0.len(),
+        Term::Str(_, parts) => parts.len(),
+        Term::Obj(entries) => entries.len(),
+        Term::IfThenElse(branches, _) => branches.len(),
+        _ => 1,
+    };
+    parts.max(1) + children(term).into_iter().map(depth).max().unwrap_or(0)
 }
 
 fn children<'a, 's>(term: &'a Term<'s>) -> Vec<&'a Term<'s>> {

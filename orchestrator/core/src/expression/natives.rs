@@ -174,21 +174,21 @@ fn nests() -> Vec<Fun<Data>> {
     });
     vec![
         ("__tick", values(0), tick),
-        ("__nest_1", filter(), nest::<1>()),
         ("__nest_4", filter(), nest::<4>()),
+        ("__nest_8", filter(), nest::<8>()),
         ("__nest_16", filter(), nest::<16>()),
         ("__nest_64", filter(), nest::<64>()),
         ("__nest_256", filter(), nest::<256>()),
     ]
 }
 
-/// The name of the smallest nest that counts at least so many levels.
+/// The name of the smallest nest that counts at least so many levels, and two for the call itself.
 pub(super) fn nest_for(levels: u32) -> &'static str {
     match levels {
-        0..=1 => "__nest_1",
-        2..=4 => "__nest_4",
-        5..=16 => "__nest_16",
-        17..=64 => "__nest_64",
+        0..=2 => "__nest_4",
+        3..=6 => "__nest_8",
+        7..=14 => "__nest_16",
+        15..=62 => "__nest_64",
         _ => "__nest_256",
     }
 }

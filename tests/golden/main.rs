@@ -37,3 +37,9 @@ fn stored_journals_replay_for_ever() -> Result<()> {
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
 }
+
+/// What each construct of the language means, one folder a family.
+#[test]
+fn every_construct_of_the_language_behaves_as_its_golden_journal_says() -> anyhow::Result<()> {
+    sagabus_kit::golden::compare_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/language"))
+}

@@ -28,6 +28,8 @@ impl Schema {
     pub fn validate(&self, value: &Value) -> Result<(), String> {
         // More than five rarely help, and a large array could produce thousands.
         const VIOLATIONS_SHOWN: usize = 5;
+        // A violation quotes the value that it is about, which may be megabytes.
+        const CHARACTERS_SHOWN: usize = 200;
         if self.0.is_valid(value) {
             return Ok(());
         }
@@ -37,7 +39,8 @@ impl Schema {
             .take(VIOLATIONS_SHOWN)
             .map(|error| {
                 let path = error.instance_path().to_string();
-                format!("{error} (at `{}`)", if path.is_empty() { "/" } else { &path })
+                let text: String = error.to_string().chars().take(CHARACTERS_SHOWN).collect();
+                format!("{text} (at `{}`)", if path.is_empty() { "/" } else { &path })
             })
             .collect();
         Err(shown.join("; "))

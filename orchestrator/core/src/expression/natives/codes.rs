@@ -155,7 +155,7 @@ fn encode(bytes: &[u8], alphabet: &[u8], bits: usize) -> String {
     if filled > 0 {
         coded.push(char::from(alphabet[buffer << (bits - filled) & (alphabet.len() - 1)]));
     }
-    while coded.len() % group != 0 {
+    while !coded.len().is_multiple_of(group) {
         coded.push('=');
     }
     coded

@@ -23,6 +23,7 @@ impl Ord for Val {
     }
 }
 
+#[expect(clippy::non_canonical_partial_ord_impl, reason = "jq sorts NaN by one order and compares it by another")]
 impl PartialOrd for Val {
     /// The order of `<` and its kin, in which NaN is below everything, itself included.
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {

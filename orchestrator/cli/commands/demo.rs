@@ -21,11 +21,15 @@ use crate::{
     exit::{Exit, Refused},
     print,
     progress::Narrator,
+    settings::Settings,
     signals::Signals,
 };
 
 /// The workflow that is shown.
 const ORDER_SAGA: &str = include_str!("../../../workflows/order-saga/workflow.yaml");
+
+/// How its functions are carried out.
+const SETTINGS: &str = include_str!("../../../workflows/order-saga/sagabus.toml");
 
 /// The database that the demo leaves.
 const DATABASE: &str = "sagabus-demo.db";
@@ -162,29 +166,18 @@ fn url(file: &Path) -> String {
     format!("sqlite:{}", file.display())
 }
 
-/// What `[adapters]` of a settings file would say.
+/// The adapters as the workflow's own settings file has them, but with the stand-ins of this process.
 fn adapters(warehouse: &Path, payments: &Payments) -> Result<Map<String, Value>, Refused> {
+    let settings = toml::from_str::<Settings>(SETTINGS);
+    let settings = settings.map_err(|error| Refused::unreachable(format!("the demo is broken: {error}")))?;
     let this = std::env::current_exe();
     let this = this.map_err(|error| Refused::unreachable(format!("cannot find my own program: {error}")))?;
-    let tables = json!({
-        "warehouse": {
-            "type": "sql",
-            "url": url(warehouse),
-            "functions": warehouse::functions(),
-        },
-        "payments": {
-            "type": "http",
-            "base": format!("http://{}/payments", payments.address),
-            "functions": { "charge": { "path": "/charges" }, "refund": { "path": "/refunds" } },
-        },
-        "courier": {
-            "type": "program",
-            "program": this,
-            "arguments": ["demo-courier"],
-            "functions": { "book": {} },
-        },
-    });
-    Ok(tables.as_object().cloned().unwrap_or_default())
+    let mut adapters = Value::Object(settings.adapters);
+    adapters["warehouse"]["url"] = json!(url(&std::path::absolute(warehouse).unwrap_or(warehouse.to_owned())));
+    adapters["payments"]["base"] = json!(format!("http://{}/payments", payments.address));
+    adapters["courier"]["program"] = json!(this);
+    adapters["courier"]["arguments"] = json!(["demo-courier"]);
+    Ok(adapters.as_object().cloned().unwrap_or_default())
 }
 
 /// The courier: reads a booking from stdin, writes the shipment to stdout. Its number follows from the idempotency key, so
@@ -198,7 +191,7 @@ pub(crate) fn courier(function: &str) -> Result<Exit, Refused> {
     if function != "book" || !booking["address"].is_string() {
         return Err(Refused::wrong(format!("a courier can `book` with an address, not `{function}` with {booking}")));
     }
-    let key = std::env::var("IDEMPOTENCY_KEY").unwrap_or_default();
+    let key = std::env::var("SAGABUS_IDEMPOTENCY_KEY").unwrap_or_default();
     let number = key.get(..8).unwrap_or("00000000").to_uppercase();
     print::json(&json!({ "shipment": format!("SHP-{number}"), "to": booking["address"] }));
     Ok(Exit::Done)

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// The tables and the stock. Run again, it brings the stock up again.
@@ -18,16 +17,4 @@ pub(super) async fn stock(file: &Path) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(TABLES).execute(&mut connection).await?;
     sqlx::raw_sql(DELIVER).execute(&mut connection).await?;
     connection.close().await
-}
-
-/// What the warehouse can do: a statement each.
-pub(super) fn functions() -> Value {
-    json!({
-        "reserve": {
-            "statement": "INSERT INTO reservations (order_number, sku, quantity) \
-                          SELECT :order, :sku, :quantity FROM available \
-                          WHERE sku = :sku AND quantity >= :quantity RETURNING order_number AS reservation",
-        },
-        "release": { "statement": "DELETE FROM reservations WHERE order_number = :order" },
-    })
 }

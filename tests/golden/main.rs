@@ -1,10 +1,13 @@
 //! Do workflows still do what their golden journals say, and do journals of every released format still replay?
 //!
-//! Each folder of `workflows/` has scripts and journals; so has `found/`, with what the simulator once found. The format of
+//! Each folder of `workflows/` has scripts and journals; so have `language/`, one folder
+//! for each family of constructs, and `found/`, with what the simulator once found. The format of
 //! scripts is described in `tests/kit/src/script.rs`. `UPDATE_GOLDEN=1 cargo test --test golden` rewrites journals.
 //!
 //! `journals/v<N>/` holds stored journals of format N. They are never rewritten: a format that changes gets a new folder,
 //! which `STORE_JOURNALS=1 cargo test --test golden` fills from the scripts.
+
+mod limits;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +18,11 @@ use sagabus_kit::{golden, stored};
 #[test]
 fn every_script_runs_as_its_golden_journal_says() -> Result<()> {
     golden::compare_all(&root().join("workflows"))
+}
+
+#[test]
+fn every_construct_of_the_language_behaves_as_its_golden_journal_says() -> Result<()> {
+    golden::compare_all(&root().join("tests/golden/language"))
 }
 
 #[test]
@@ -36,10 +44,4 @@ fn stored_journals_replay_for_ever() -> Result<()> {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
-}
-
-/// What each construct of the language means, one folder a family.
-#[test]
-fn every_construct_of_the_language_behaves_as_its_golden_journal_says() -> anyhow::Result<()> {
-    sagabus_kit::golden::compare_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/language"))
 }

@@ -50,7 +50,7 @@ impl Outgoing {
             // The id that the store gives to the row of this effect.
             let row = || format!("{instance}:{seq}:{index}");
             match effect {
-                Effect::Dispatch(attempt) => match call(attempt.clone(), partition, now) {
+                Effect::Dispatch(attempt) => match call(attempt.clone(), partition, now, false) {
                     Ok(envelope) => outgoing.envelopes.push(envelope),
                     Err(outcome) => outgoing.refused.push(*outcome),
                 },
@@ -89,11 +89,16 @@ impl Outgoing {
     }
 }
 
-/// The envelope of an attempt. Its message id names call and attempt: a broker may drop a repetition.
+/// The envelope of an attempt; `republished` if it may have been published before. Its message id names call and attempt: a broker may drop a repetition.
 ///
 /// # Errors
 /// No bus can carry it: gives the outcome that the attempt has therefore.
-pub(crate) fn call(attempt: Attempt, partition: u32, now: Timestamp) -> Result<Envelope, Box<OutcomeMessage>> {
+pub(crate) fn call(
+    attempt: Attempt,
+    partition: u32,
+    now: Timestamp,
+    republished: bool,
+) -> Result<Envelope, Box<OutcomeMessage>> {
     let (call, instance, number) = (attempt.call, attempt.instance, attempt.attempt);
     let adapter = attempt.adapter.clone();
     let refuse = |detail: String| {
@@ -102,7 +107,7 @@ pub(crate) fn call(attempt: Attempt, partition: u32, now: Timestamp) -> Result<E
         Box::new(OutcomeMessage { instance, call, attempt: number, worker: ENGINE.to_owned(), outcome })
     };
     let budget_ms = attempt.deadline.map(|deadline| deadline.since_ms(now));
-    let message = CallMessage { attempt, budget_ms, partition };
+    let message = CallMessage { attempt, budget_ms, partition, republished };
     let body = serde_json::to_vec(&message).map_err(|error| refuse(format!("the call is no JSON: {error}")))?;
     if body.len() > LARGEST_BODY {
         let size = body.len();

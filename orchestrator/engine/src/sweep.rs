@@ -58,7 +58,7 @@ async fn publish_calls(parts: &Parts) -> Result<(), Failure> {
         after = page.last().map(|call| call.attempt.call.to_string());
         let mut envelopes = Vec::with_capacity(page.len());
         for call in page {
-            match outgoing::call(call.attempt, parts.settings.partition, parts.clock.now()) {
+            match outgoing::call(call.attempt, parts.settings.partition, parts.clock.now(), true) {
                 Ok(envelope) => envelopes.push(envelope),
                 Err(outcome) => drop(parts.outside.send(Wake::Outcome(outcome, None)).await),
             }

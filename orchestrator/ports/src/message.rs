@@ -22,6 +22,9 @@ pub struct CallMessage {
     pub budget_ms: Option<u64>,
     /// Partition whose owner wants the outcome.
     pub partition: u32,
+    /// Whether the attempt may have been published before, after a restart for example: a worker takes it as redelivered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub republished: bool,
 }
 
 /// Body on `results.<partition>`: how an attempt ended.

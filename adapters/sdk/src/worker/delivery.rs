@@ -59,6 +59,8 @@ impl Lane {
         match self.running.claim((message.attempt.call, message.attempt.attempt)) {
             Claim::Wait(answered) => self.repeat(answered, receipt).await,
             Claim::Make(claimed) => {
+                // The bus knows nothing of a publication that another process made.
+                let redelivered = redelivered.max(u32::from(message.republished));
                 let taken = Taken { message, redelivered, received };
                 let headers = passed_on(&envelope.headers);
                 let answered = tokio::select! {

@@ -136,6 +136,7 @@ fn message(path: &str, function: &str, arguments: Value) -> CallMessage {
         },
         budget_ms: None,
         partition: 7,
+        republished: false,
     }
 }
 
@@ -252,6 +253,8 @@ async fn at_most_once_is_not_made_again_when_delivered_again() {
     let (_, effect, detail) = scene.failure(&message("2", "once", answer()), 1).await;
     assert_eq!(effect, EffectState::Unknown);
     assert!(detail.contains("at-most-once"), "{detail}");
+    let again = CallMessage { republished: true, ..message("3", "once", answer()) };
+    assert_eq!(scene.failure(&again, 0).await.1, EffectState::Unknown, "another process may have published it");
     assert_eq!(scene.begun.load(Ordering::SeqCst), 1);
 }
 

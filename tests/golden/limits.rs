@@ -23,7 +23,7 @@ impl ThirdParty for Nobody {
 /// Runs a workflow and tells of its first instance.
 fn run(body: &str, input: Value) -> (Report, World) {
     let source = format!("document: {{ dsl: '1.0.3', namespace: limits, name: endless, version: '1.0.0' }}\n{body}");
-    let mut world = World::new(1, Faults::default(), Box::new(Nobody));
+    let mut world = World::new(1, Faults::none(), Box::new(Nobody));
     let name = world.deploy(&source).expect("a valid workflow");
     let instance = world.start(&name, input, "key", None).expect("a start");
     world.run().expect("no check fails");

@@ -3,9 +3,14 @@
 
 use anyhow::{Result, bail};
 use sagabus_core::{
-    decide::{DEPTH_MAX, ITEMS_MAX, TASKS_PER_DECISION_MAX},
+    cause::{Cause, Start},
+    decide::{DEPTH_MAX, EVENTS_MAX, Environment, ITEMS_MAX, TASKS_PER_DECISION_MAX, decide},
     effect::Attempt,
+    event::Event,
+    id::InstanceId,
+    instance::{Instance, Status},
     report::Report,
+    time::Timestamp,
 };
 use sagabus_kit::world::{Faults, Reaction, ThirdParty, World};
 use serde_json::{Value, json};
@@ -53,6 +58,25 @@ fn a_collection_without_end_is_refused() {
     assert_eq!(run(body, json!({ "n": ITEMS_MAX })).0.status, "completed");
     let (report, _) = run(body, json!({ "n": ITEMS_MAX + 1 }));
     assert!(detail(&report).contains(&ITEMS_MAX.to_string()), "{report:?}");
+}
+
+#[test]
+fn an_instance_takes_only_so_many_events() {
+    let body = "do: [ { all: { listen: { to: { any: [], until: { one: { with: { type: stop } } } } } } } ]";
+    let source = format!("document: {{ dsl: '1.0.3', namespace: limits, name: ears, version: '1.0.0' }}\n{body}");
+    let plan = sagabus_dsl::compile(&source).plan.expect("a valid workflow");
+    let id = InstanceId::parse("01900000-0000-7000-8000-000000000001").expect("an id");
+    let step =
+        |instance, cause: Cause| decide(&plan, instance, &cause, Timestamp::from_millis(0), &Environment::default()).0;
+    let start = Start { input: json!({}), key: "key".to_owned(), deadline: None, parent: None, nonce: String::new() };
+    let mut instance = step(Instance::new(id), Cause::Start(start));
+    for number in 0..=EVENTS_MAX {
+        assert_eq!(instance.status(), Status::Waiting, "after {number} events");
+        let (id, source) = (number.to_string(), "/test".to_owned());
+        let event = Event { id, source, kind: "any".to_owned(), attributes: serde_json::Map::new() };
+        instance = step(instance, Cause::Event { event });
+    }
+    assert_eq!(instance.status(), Status::Faulted);
 }
 
 #[test]

@@ -40,6 +40,9 @@ pub const DEPTH_MAX: usize = 64;
 /// How many items a `for` may have.
 pub const ITEMS_MAX: usize = 10_000;
 
+/// How many events an instance may take in its life: it remembers each, so that none is taken twice.
+pub const EVENTS_MAX: usize = 50_000;
+
 /// How large the arguments of a call may be as JSON, in bytes: what fits an envelope on every bus, with room for the rest.
 pub const ARGUMENTS_BYTES_MAX: usize = 700 * 1024;
 

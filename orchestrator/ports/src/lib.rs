@@ -12,7 +12,7 @@ mod store;
 pub use bus::{Acknowledge, Address, Bus, Caps, Consumer, Delivery, Envelope, Headers, LARGEST_BODY, Source};
 pub use clock::{Clock, SystemClock};
 pub use error::{Error, Kind, Result, Retry};
-pub use message::{CallMessage, ControlMessage, OutcomeMessage, StartMessage};
+pub use message::{CallMessage, ControlMessage, OutcomeMessage};
 pub use store::{
     Batch, Change, Consumed, Deployment, DueTimer, Filter, InstanceRow, ListedInstance, NewInstance, OutstandingCall,
     PendingCause, QueuedRetry, StartKey, Started, Store, StoredJournal, Verdict,

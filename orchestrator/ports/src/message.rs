@@ -3,8 +3,7 @@
 use sagabus_core::{
     cause::Outcome,
     effect::Attempt,
-    id::{CallId, InstanceId, WorkflowName},
-    time::Timestamp,
+    id::{CallId, InstanceId},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,24 +43,6 @@ pub struct OutcomeMessage {
     pub outcome: Outcome,
 }
 
-/// Start request, as the engine sees it after reading body and headers of an envelope on `requests.…`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StartMessage {
-    /// Namespace of the workflow.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its version; absent = the highest deployed.
-    pub version: Option<String>,
-    /// The raw input.
-    pub input: Value,
-    /// The key.
-    pub key: Option<String>,
-    /// When the instance must have ended.
-    pub deadline: Option<Timestamp>,
-}
-
 /// Body on `control`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "control", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -79,12 +60,5 @@ pub enum ControlMessage {
         worker: String,
         /// The adapters that it hosts, as JSON manifests.
         adapters: Vec<Value>,
-    },
-    /// An instance ended.
-    Ended {
-        /// The instance.
-        instance: InstanceId,
-        /// Its workflow.
-        workflow: WorkflowName,
     },
 }

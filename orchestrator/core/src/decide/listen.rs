@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Decider, Step};
+use super::{Decider, EVENTS_MAX, Step};
 use crate::{
     effect::Effect,
     event::Event,
@@ -13,7 +13,7 @@ use crate::{
     id::ExecutionId,
     instance::{Listening, State},
     plan::{Consumption, EventFilter, Kind, Listen, Match, Read, Until},
-    problem::Problem,
+    problem::{Problem, Standard},
 };
 
 /// What a listening execution makes of an event.
@@ -70,6 +70,11 @@ impl Decider<'_> {
             Ok(None) => return,
             Err(problem) => return self.fail(id, problem.at(self.reference(id))),
         };
+        if self.instance.taken.len() >= EVENTS_MAX {
+            let detail = format!("an instance may take {EVENTS_MAX} events: split the work into sub-flows");
+            let problem = Problem::standard(Standard::Runtime, detail).at(self.reference(id));
+            return self.fail(id, problem);
+        }
         let until = taken.until;
         let item = (!until).then(|| Arc::new(read(listen.read, event)));
         self.record(Fact::Received {

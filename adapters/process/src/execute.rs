@@ -13,7 +13,7 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
 use sagabus_adapter_sdk::{Call, Failure, Standard};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 
-/// The most that a process may write to each of its two outputs, in bytes; more than fits into an envelope anyway.
+/// The most that a process may write to an output that is given back, in bytes; more than fits into an envelope anyway.
 pub(crate) const LARGEST_OUTPUT: usize = 1024 * 1024;
 
 /// How much of the end of its error output is told when it fails.
@@ -28,6 +28,15 @@ pub(crate) struct Command {
     pub(crate) input: Vec<u8>,
     /// `None` = the worker's own.
     pub(crate) directory: Option<PathBuf>,
+    /// Which of its outputs are given back. Of the others only the end is kept, however much it writes.
+    pub(crate) wanted: Wanted,
+}
+
+/// Which outputs of a process are given back.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) output: bool,
+    pub(crate) errors: bool,
 }
 
 /// A process that was.
@@ -90,8 +99,9 @@ pub(crate) async fn execute(command: Command) -> Result<Finished, Failure> {
         group.kill();
         status
     };
-    let ((), status, output, errors) = tokio::try_join!(feed, ended, read(stdout), read(stderr))
-        .map_err(|error| Failure::unknown(Standard::Runtime, format!("`{name}`: {error}")))?;
+    let ((), status, output, errors) =
+        tokio::try_join!(feed, ended, read(stdout, command.wanted.output), read(stderr, command.wanted.errors))
+            .map_err(|error| Failure::unknown(Standard::Runtime, format!("`{name}`: {error}")))?;
     Ok(Finished { code: code(status), output, errors })
 }
 
@@ -127,9 +137,15 @@ fn start(command: &Command) -> io::Result<Group> {
     Ok(Group(wrapped.wrap(ProcessGroup::leader()).wrap(KillOnDrop).spawn()?))
 }
 
-async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+/// All that comes through a pipe, or the end of it.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, wanted: bool) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
+    let Some(mut pipe) = pipe else { return Ok(bytes) };
+    if !wanted {
+        while pipe.read_buf(&mut bytes).await? > 0 {
+            bytes.drain(..bytes.len().saturating_sub(TAIL_SHOWN_BYTES));
+        }
+    } else {
         pipe.take(LARGEST_OUTPUT as u64 + 1).read_to_end(&mut bytes).await?;
     }
     if bytes.len() > LARGEST_OUTPUT {

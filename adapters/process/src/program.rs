@@ -17,7 +17,7 @@ use sagabus_adapter_sdk::{Adapter, Call, EffectState, Failure, Function, Manifes
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::execute::{Command, Finished, environment, execute};
+use crate::execute::{Command, Finished, Wanted, environment, execute};
 
 /// An adapter of its own name over one program.
 pub struct Program {
@@ -81,6 +81,7 @@ impl Adapter for Program {
             environment: environment(&[&self.settings.environment], &call),
             input: call.arguments.to_string().into_bytes(),
             directory: self.settings.directory.clone(),
+            wanted: Wanted { output: true, errors: false },
         })
         .await?;
         let name = format!("{}@{}", call.function, self.settings.name);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::execute::{Command, Finished, environment, execute};
+use crate::execute::{Command, Finished, Wanted, environment, execute};
 
 /// `run: shell` and `run: script`.
 pub struct ProcessAdapter {
@@ -106,6 +106,13 @@ enum Gives {
     None,
 }
 
+impl Gives {
+    fn wanted(self) -> Wanted {
+        let all = self == Self::All;
+        Wanted { output: all || self == Self::Stdout, errors: all || self == Self::Stderr }
+    }
+}
+
 impl ProcessAdapter {
     /// An adapter that may do what its settings say.
     #[must_use]
@@ -152,6 +159,7 @@ impl ProcessAdapter {
             environment: environment(&[&self.settings.environment, &own], call),
             input: input(&common.stdin),
             directory: self.settings.directory.clone(),
+            wanted: common.gives.unwrap_or_default().wanted(),
         })
     }
 

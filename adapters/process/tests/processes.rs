@@ -53,6 +53,18 @@ async fn the_environment_is_what_is_named_and_cannot_lie_about_the_key() {
 }
 
 #[tokio::test]
+async fn what_is_not_given_back_may_be_of_any_length() {
+    let command = "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; echo the end >&2; exit $1";
+    let run = |gives, code| process("shell", json!({ "command": command, "return": gives, "arguments": [code] }));
+    assert_eq!(run("code", 3).await.unwrap(), json!(3));
+    assert_eq!(run("none", 0).await.unwrap(), Value::Null);
+    let told = run("none", 4).await.unwrap_err().error.detail.unwrap();
+    assert!(told.ends_with("the end") && told.len() < 4096, "{} bytes", told.len());
+    let refused = run("stdout", 0).await.unwrap_err().error.detail.unwrap();
+    assert!(refused.contains("more than 1048576 bytes"), "{refused}");
+}
+
+#[tokio::test]
 async fn each_return_gives_what_it_says() {
     let command = "echo out; echo err >&2; exit 3";
     for (gives, expected) in [("code", json!(3)), ("all", json!({ "code": 3, "stdout": "out\n", "stderr": "err\n" }))] {

@@ -66,17 +66,13 @@ pub(crate) fn transport(error: reqwest::Error, request: &Outgoing) -> Failure {
 /// A response with a status that is not accepted.
 pub(crate) fn status(received: &Received, request: &Outgoing) -> Failure {
     let status = received.status;
-    let standard = match status {
-        StatusCode::UNAUTHORIZED => Standard::Authentication,
-        StatusCode::FORBIDDEN => Standard::Authorization,
-        _ => Standard::Communication,
-    };
     // A 303 and, by habit, a 301 or 302 answer a request that was carried out; 307 and 308 one that was not.
     let effect = match status.as_u16() {
         307 | 308 | 400..=499 => EffectState::None,
         _ => EffectState::Unknown,
     };
-    let mut error = Problem::standard(standard, format!("{} answered {status}", name(request)));
+    // Every problem of a call is one of communication (DSL, "Supported Protocols"); the status says which.
+    let mut error = Problem::standard(Standard::Communication, format!("{} answered {status}", name(request)));
     error.status = status.as_u16();
     describe(&mut error, received);
     Failure { error, effect: request.effects.unless_never(effect) }

@@ -226,7 +226,12 @@ fn input_schema() -> Value {
             "endpoint": {
                 "oneOf": [
                     { "type": "string" },
-                    { "type": "object", "required": ["uri"], "properties": { "uri": { "type": "string" } } }
+                    {
+                        "type": "object",
+                        "required": ["uri"],
+                        "additionalProperties": false,
+                        "properties": { "uri": { "type": "string" } }
+                    }
                 ]
             },
             "headers": { "type": ["object", "null"], "additionalProperties": { "type": scalar } },

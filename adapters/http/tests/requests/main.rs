@@ -111,8 +111,8 @@ async fn statuses_are_errors_with_an_honest_effect() {
     use EffectState::{None, Unknown};
     for (status, method, kind, effect) in [
         ("400 Bad Request", "POST", "communication", None),
-        ("401 Unauthorized", "POST", "authentication", None),
-        ("403 Forbidden", "POST", "authorization", None),
+        ("401 Unauthorized", "POST", "communication", None),
+        ("403 Forbidden", "POST", "communication", None),
         ("409 Conflict", "POST", "communication", None),
         ("500 Internal Server Error", "POST", "communication", Unknown),
         ("503 Service Unavailable", "DELETE", "communication", Unknown),

@@ -76,7 +76,7 @@ impl Decider<'_> {
             self.settle_parked(id);
             self.record(Fact::Handling { execution: id });
             self.steps.push_back(Step::Next { block: id, index: 0 });
-        } else if task.retry.is_some() {
+        } else if task.retry.is_some() && task.then.is_none() {
             // Retries were the only remedy, and they are used up.
             self.fail(id, problem);
         } else {

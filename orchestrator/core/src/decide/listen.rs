@@ -148,7 +148,7 @@ impl Decider<'_> {
     ) -> Result<Option<Vec<(String, Value)>>, Problem> {
         for (name, test) in &filter.with {
             let Some(attribute) = event.attribute(name) else { return Ok(None) };
-            if !self.attribute_matches(id, test, &attribute)? {
+            if !self.attribute_matches(id, name, test, &attribute)? {
                 return Ok(None);
             }
         }
@@ -174,10 +174,12 @@ impl Decider<'_> {
         Ok(Some(fixed))
     }
 
-    fn attribute_matches(&self, id: ExecutionId, test: &Match, attribute: &Value) -> Result<bool, Problem> {
+    fn attribute_matches(&self, id: ExecutionId, name: &str, test: &Match, attribute: &Value) -> Result<bool, Problem> {
         match test {
             Match::Constant(wanted) if wanted == attribute => Ok(true),
             Match::Constant(Value::String(pattern)) => Ok(attribute.as_str().is_some_and(|text| fits(pattern, text))),
+            // A number or boolean comes as text where attributes travel in headers (CloudEvents, "Type System").
+            Match::Constant(wanted) if name != "data" => Ok(attribute.as_str() == Some(wanted.to_string().as_str())),
             Match::Constant(_) => Ok(false),
             Match::Expression(expression) => {
                 let value = self.run(expression, attribute, &self.task_scope(id))?;

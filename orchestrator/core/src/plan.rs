@@ -490,6 +490,8 @@ pub struct SubFlow {
     pub input: Option<Template>,
     /// `run.await`.
     pub wait: bool,
+    /// Whether its output is that of the task: not with `run.return: none`.
+    pub returns: bool,
 }
 
 /// A duration: a constant, or an expression that yields an ISO 8601 duration.

@@ -41,6 +41,20 @@ fn strings_are_told_from_expressions() {
 }
 
 #[test]
+fn uris_are_templates_wherever_the_language_has_one() {
+    let uri = r#"Uri([Literal("https://example.com/"), Variable("id")])"#;
+    for (task, key) in [
+        ("{ raise: { error: { type: 'https://example.com/{id}', status: 400, title: '{id}' } } }", "type"),
+        ("{ emit: { event: { with: { type: a.b, source: 'https://example.com/{id}' } } } }", "source"),
+        ("{ emit: { event: { with: { type: a.b, dataschema: 'https://example.com/{id}' } } } }", "dataschema"),
+    ] {
+        let kind = kind(task);
+        assert!(kind.contains(&format!("(\"{key}\", {uri})")), "{kind}");
+        assert_eq!(kind.matches("Uri(").count(), 1, "{kind}");
+    }
+}
+
+#[test]
 fn calls_have_the_arguments_that_adapters_read() {
     assert_eq!(
         arguments("{ call: http, with: { method: get, endpoint: 'https://example.com/{id}/x' } }"),

@@ -10,6 +10,7 @@ use crate::{
     fact::{EndStatus, Fact},
     id::{ExecutionId, InstanceId},
     instance::{Phase, State},
+    plan::Kind,
     problem::{Problem, Standard},
 };
 
@@ -88,7 +89,10 @@ impl Decider<'_> {
         }
         self.answered = Some(id);
         match result {
-            Ok(output) => self.finish(id, Arc::new(output.clone()), None),
+            Ok(output) => {
+                let output = if self.returns(id) { output.clone() } else { Value::Null };
+                self.finish(id, Arc::new(output), None);
+            }
             Err(problem) => {
                 // The pointer of an error names a task of this workflow; that of the sub-flow's task would mislead.
                 let place = self.reference(id).to_owned();
@@ -96,6 +100,12 @@ impl Decider<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the output of an execution's sub-flow becomes its own.
+    fn returns(&self, id: ExecutionId) -> bool {
+        let task = self.execution(id).and_then(|execution| execution.task);
+        !matches!(task.map(|task| &self.plan.task(task).kind), Some(Kind::SubFlow(sub_flow)) if !sub_flow.returns)
     }
 
     /// Ends the instance: gives up what is live, and tells a waiting parent.

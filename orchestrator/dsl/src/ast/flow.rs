@@ -158,16 +158,28 @@ fn read_errors<'a>(node: &'a Node, problems: &'a Problems<'a>) -> Option<ErrorFi
         instance: fields.optional("instance"),
     };
     fields.close();
+    for text in [filter.kind, filter.title, filter.detail, filter.instance].into_iter().flatten() {
+        refuse_expression(text, problems);
+    }
     Some(filter)
 }
 
-/// A status code.
+/// The filter is static (DSL reference, "Catch"): an expression in it would be compared as the text that it is.
+fn refuse_expression(text: Text<'_>, problems: &Problems<'_>) {
+    if text.value.contains("${") {
+        let help = "compare it in `when`, for example `when: ${ $error.title == .title }`".to_owned();
+        problems.error_help(text.place(), "wrong-value", "an error filter takes no expressions", help);
+    }
+}
+
+/// A status code: HTTP's are recommended, not required (DSL reference, "Error").
 fn read_status<'a>(node: &'a Node, problems: &'a Problems<'a>) -> Option<u16> {
     let number = u64::read(node, problems)?;
-    let status = u16::try_from(number).ok().filter(|status| (100..=599).contains(status));
+    let status = u16::try_from(number).ok();
     if status.is_none() {
         let message = format!("{number} is not a status code");
-        problems.error_help(node.value_place(), "wrong-value", message, "write one of 100 to 599".to_owned());
+        let help = format!("write one of 0 to {}, best one of HTTP's", u16::MAX);
+        problems.error_help(node.value_place(), "wrong-value", message, help);
     }
     status
 }

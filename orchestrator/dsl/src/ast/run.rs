@@ -49,7 +49,10 @@ impl<'a> Run<'a> {
             match which {
                 "script" => read_script(node, problems),
                 "shell" => read_shell(node, problems),
-                "workflow" => read_workflow(node, problems).map(Program::Workflow),
+                "workflow" => {
+                    check_return(fields.node("return"), returns, problems);
+                    read_workflow(node, problems).map(Program::Workflow)
+                }
                 _ => {
                     check_container(node, problems);
                     problems.not_supported(node.place(), "`run.container`", "start it from a shell: `run.shell`");
@@ -110,6 +113,15 @@ fn read_process<'a>(fields: &mut Fields<'a>) -> Process<'a> {
         fits
     });
     Process { arguments, environment: fields.optional("environment"), stdin: fields.optional("stdin") }
+}
+
+/// A workflow has one output, which stands where processes have their standard output, and no exit code.
+fn check_return(node: Option<&Node>, returns: Option<&str>, problems: &Problems<'_>) {
+    if let (Some(node), Some(returns @ ("stderr" | "code" | "all"))) = (node, returns) {
+        let message = format!("a workflow has nothing to return as {}", quoted(returns));
+        let help = "leave `return` out for its output, or write `none`".to_owned();
+        problems.error_help(node.value_place(), "wrong-value", message, help);
+    }
 }
 
 fn read_workflow<'a>(node: &'a Node, problems: &'a Problems<'a>) -> Option<SubFlow<'a>> {

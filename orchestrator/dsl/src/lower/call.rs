@@ -95,7 +95,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn run(&self, run: &'a ast::Run<'a>, scope: &Scope<'a>) -> Option<Kind> {
         let returns = ("return", run.returns.map(constant));
         let (function, arguments) = match run.program.as_ref()? {
-            Program::Workflow(flow) => return self.sub_flow(flow, run.wait, scope).map(Kind::SubFlow),
+            Program::Workflow(flow) => return self.sub_flow(flow, run, scope).map(Kind::SubFlow),
             Program::Shell { command, process } => {
                 let command = ("command", command.map(|command| self.command(command, scope)));
                 ("shell", [vec![command], self.process(process, scope), vec![returns]].concat())
@@ -138,14 +138,15 @@ impl<'a> Lowering<'a> {
         ]
     }
 
-    fn sub_flow(&self, flow: &'a ast::SubFlow<'a>, wait: bool, scope: &Scope<'a>) -> Option<SubFlow> {
+    fn sub_flow(&self, flow: &'a ast::SubFlow<'a>, run: &'a ast::Run<'a>, scope: &Scope<'a>) -> Option<SubFlow> {
         let input = flow.input.map(|node| self.template(node, Stage::Definition, scope));
         Some(SubFlow {
             namespace: flow.namespace?.value.to_owned(),
             name: flow.name?.value.to_owned(),
             version: flow.version.map(|version| version.value.to_owned()),
             input,
-            wait,
+            wait: run.wait,
+            returns: run.returns != Some("none"),
         })
     }
 }

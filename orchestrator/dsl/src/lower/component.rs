@@ -128,13 +128,16 @@ impl<'a> Lowering<'a> {
     }
 
     fn error(&self, error: &'a ast::Error<'a>, scope: &Scope<'a>) -> Raise {
-        let members =
-            [("type", error.kind), ("title", error.title), ("detail", error.detail), ("instance", error.instance)];
         let opening = crate::template::Opening::Any;
-        let mut entries: Vec<_> = members
-            .into_iter()
-            .filter_map(|(name, text)| Some((name.to_owned(), self.string(text?, Stage::Definition, scope, opening))))
-            .collect();
+        let text = |text: Text<'a>| self.string(text, Stage::Definition, scope, opening);
+        let members = [
+            ("type", error.kind.map(|kind| self.uri(kind, Stage::Definition, scope))),
+            ("title", error.title.map(text)),
+            ("detail", error.detail.map(text)),
+            ("instance", error.instance.map(text)),
+        ];
+        let mut entries: Vec<_> =
+            members.into_iter().filter_map(|(name, member)| Some((name.to_owned(), member?))).collect();
         if let Some(status) = error.status {
             entries.insert(1.min(entries.len()), ("status".to_owned(), super::expression::value(status.into())));
         }

@@ -20,7 +20,14 @@ impl<'a> Lowering<'a> {
     pub(super) fn emit(&self, attributes: Object<'a>, scope: &Scope<'a>) -> Template {
         let attribute = |(key, value): &'a (Key, Node)| {
             self.check_time(key, value);
-            (key.name.clone(), self.template(value, Stage::Definition, scope))
+            let template = match (key.name.as_str(), value.as_str()) {
+                // The schema has URI templates for these two.
+                ("source" | "dataschema", Some(text)) => {
+                    self.uri(Text { value: text, node: value }, Stage::Definition, scope)
+                }
+                _ => self.template(value, Stage::Definition, scope),
+            };
+            (key.name.clone(), template)
         };
         object(attributes.entries.iter().map(attribute).collect())
     }

@@ -116,12 +116,13 @@ impl<'a> Lowering<'a> {
     /// A URI: an expression, a text with expressions inside, or a URI template.
     pub(super) fn uri(&self, text: Text<'a>, stage: Stage, scope: &Scope<'a>) -> Template {
         if text.value.contains("${") {
-            return match whole(text.value) {
-                Some(range) => {
-                    self.compile(text, range, stage, scope, Fate::Value).map_or_else(nothing, Template::Expression)
-                }
-                None => self.pieces(text, stage, scope, Opening::Any),
-            };
+            return self.string(text, stage, scope, Opening::Any);
+        }
+        if self.mode == Mode::Loose && !text.value.contains('{') && self.spend(text.place(), text.value.len(), 1) {
+            // No absolute URI is an expression: jq has no `//` behind a colon.
+            if let Ok(expression) = Expression::compile(text.value, &scope.variables(stage)) {
+                return Template::Loose(expression);
+            }
         }
         self.uri_template(text)
     }

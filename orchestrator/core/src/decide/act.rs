@@ -15,6 +15,7 @@ use crate::{
     instance::{Phase, State},
     plan::{Authentication, Call, For, Kind, SubFlow, Task, Template, Then, Try},
     problem::{Problem, Standard},
+    time::Timestamp,
 };
 
 impl Decider<'_> {
@@ -168,7 +169,13 @@ impl Decider<'_> {
         let event_id = attribute("id", Some(format!("{}-{id}", self.instance.id)))?;
         let source = attribute("source", Some(format!("/{}/{}/{}", name.namespace, name.name, name.version)))?;
         let kind = attribute("type", None)?;
-        members.entry("time").or_insert_with(|| self.now.to_string().into());
+        match members.get("time") {
+            None | Some(Value::Null) => {
+                members.insert("time".into(), self.now.to_string().into());
+            }
+            Some(time) if time.as_str().and_then(Timestamp::parse).is_some() => {}
+            Some(time) => return Err(invalid(format!("`time` of an event must be a time by RFC 3339, not {time}"))),
+        }
         let event = Event { id: event_id, source, kind, attributes: members };
         self.record(Fact::Emitted { execution: id, event: event.id.clone(), kind: event.kind.clone() });
         self.effects.push(Effect::Publish(event));

@@ -86,6 +86,11 @@ impl Decider<'_> {
             item,
             correlations: taken.correlations,
         });
+        self.end_if_satisfied(id, listen);
+    }
+
+    /// Ends the listening once there is nothing more to wait for, and goes on with the items.
+    fn end_if_satisfied(&mut self, id: ExecutionId, listen: &Listen) {
         match self.satisfied(id, listen) {
             Ok(false) => {}
             Ok(true) => {
@@ -95,6 +100,11 @@ impl Decider<'_> {
             Err(problem) => return self.fail(id, problem.at(self.reference(id))),
         }
         self.process(id, listen);
+    }
+
+    fn is_listening(&self, id: ExecutionId) -> bool {
+        let state = self.execution(id).map(|execution| &execution.state);
+        matches!(state, Some(State::Listening(listening)) if !listening.ended)
     }
 
     /// Which filter takes the event, if one does.
@@ -165,7 +175,7 @@ impl Decider<'_> {
                 None => listening.correlations.get(name).cloned(),
             };
             match expected {
-                Some(expected) if expected != found => return Ok(None),
+                Some(expected) if !same(&expected, &found) => return Ok(None),
                 Some(_) => {}
                 None if found.is_null() => return Ok(None),
                 None => fixed.push((name.clone(), found)),
@@ -176,7 +186,7 @@ impl Decider<'_> {
 
     fn attribute_matches(&self, id: ExecutionId, name: &str, test: &Match, attribute: &Value) -> Result<bool, Problem> {
         match test {
-            Match::Constant(wanted) if wanted == attribute => Ok(true),
+            Match::Constant(wanted) if same(wanted, attribute) => Ok(true),
             Match::Constant(Value::String(pattern)) => Ok(attribute.as_str().is_some_and(|text| fits(pattern, text))),
             // A number or boolean comes as text where attributes travel in headers (CloudEvents, "Type System").
             Match::Constant(wanted) if name != "data" => Ok(attribute.as_str() == Some(wanted.to_string().as_str())),
@@ -250,7 +260,12 @@ impl Decider<'_> {
         match self.leave(&foreach.output, foreach.export.as_ref(), &value, self.task_scope(id)) {
             Ok((output, context)) => {
                 self.record(Fact::Processed { execution: id, output: Arc::unwrap_or_clone(output), context });
-                self.process(id, listen);
+                if self.is_listening(id) {
+                    // What `foreach` did to the context may be what `until` waits for.
+                    self.end_if_satisfied(id, listen);
+                } else {
+                    self.process(id, listen);
+                }
             }
             Err(problem) => self.fail(id, problem.at(self.reference(id))),
         }
@@ -289,6 +304,22 @@ fn read(how: Read, event: &Event) -> Value {
 /// A constant is a regular expression where it has more than dots in common with one.
 fn is_pattern(text: &str) -> bool {
     text.contains(['*', '+', '?', '[', ']', '(', ')', '{', '}', '|', '^', '$', '\\'])
+}
+
+/// Whether two values are equal as in jq: 1 and 1.0 are.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        // Whole numbers beyond 2^53 stay different.
+        (Value::Number(one), Value::Number(other)) if one.is_f64() != other.is_f64() => one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let member = |(name, one)| other.get(name).is_some_and(|other| same(one, other));
+            one.len() == other.len() && one.iter().all(member)
+        }
+        _ => one == other,
+    }
 }
 
 /// Whether a regular expression fits the whole text.

@@ -3,7 +3,7 @@
 use super::{Export, List, Output};
 use crate::{
     fields::{Fields, Named, Object, Read, Text, word, wrong_type},
-    problems::Problems,
+    problems::{Problems, quoted},
     tree::{Content, Node},
 };
 use sagabus_core::plan;
@@ -27,7 +27,20 @@ pub(crate) fn read_emit<'a>(node: &'a Node, problems: &'a Problems<'a>) -> Optio
         let help = "write for example `type: com.example.order.placed`".to_owned();
         problems.error_help(attributes.node.place(), "missing-key", "an event to emit needs a `type`", help);
     }
+    check_names(attributes, problems);
     Some(attributes)
+}
+
+/// Other names do not survive a bus that carries attributes in headers (CloudEvents 1.0.2, "Naming Conventions").
+fn check_names(attributes: Object<'_>, problems: &Problems<'_>) {
+    for (key, _) in attributes.entries {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        if key.name != "data_base64" && !key.name.bytes().all(fits) {
+            let message = format!("{} is no name of an attribute of an event", quoted(&key.name));
+            let help = "use lower-case letters and digits only, or put it into `data`".to_owned();
+            problems.error_help(key.span, "name", message, help);
+        }
+    }
 }
 
 /// `listen` with `foreach`.
@@ -140,6 +153,7 @@ impl<'a> Read<'a> for EventFilter<'a> {
                 let help = "name an attribute, for example `type`; `any: []` listens to every event".to_owned();
                 problems.error_help(with.node.place(), "empty", "the event filter names no attribute", help);
             }
+            check_names(*with, problems);
             !with.entries.is_empty()
         });
         let correlate = fields.optional("correlate").unwrap_or_default();

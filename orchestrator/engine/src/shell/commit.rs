@@ -133,13 +133,13 @@ impl Shell {
             self.timers.set(due);
         }
         self.slots.rest(id, running);
+        if let Some(entry) = progress {
+            // Before whoever asked is answered, so that they have not gone yet. Nobody watches any longer: fine.
+            let _ = self.progress.send(Progress { instance: id, entry, status });
+        }
         self.finish(id, job.origin, &End::Committed(status));
         outgoing.refused.into_iter().for_each(|outcome| self.take_outcome(outcome, None));
         outgoing.inbox.into_iter().for_each(|row| self.take_row(row));
-        if let Some(entry) = progress {
-            // Nobody watches any longer: fine.
-            let _ = self.progress.send(Progress { instance: id, entry, status });
-        }
         if status.is_terminal() {
             for watcher in self.watchers.remove(&id).unwrap_or_default() {
                 let _ = watcher.send(());

@@ -1,6 +1,7 @@
 //! How a command ends: the exit codes are a promise.
 
 use sagabus_core::instance::Status;
+use sagabus_engine::StartError;
 use sagabus_ports::{Error, Kind};
 
 /// How a command ended.
@@ -61,6 +62,18 @@ impl From<Error> for Refused {
         match error.kind {
             Kind::Invalid => Self::wrong(error.to_string()),
             _ => Self::unreachable(error.to_string()),
+        }
+    }
+}
+
+impl From<StartError> for Refused {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::KeyConflict { instance } => {
+                Self::wrong(format!("this key has started instance {instance} with other input; use a new --key"))
+            }
+            StartError::Store(error) => error.into(),
+            wrong @ (StartError::NotDeployed(_) | StartError::InvalidInput(_)) => Self::wrong(wrong.to_string()),
         }
     }
 }

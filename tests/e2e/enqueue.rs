@@ -52,6 +52,49 @@ async fn a_start_that_was_enqueued_while_nobody_serves_is_not_lost() {
 }
 
 #[tokio::test]
+async fn what_a_start_would_be_refused_for_is_refused_at_once() {
+    let place = Place::new();
+    let schema = "input: { schema: { format: json, document: { required: [ number ] } } }\n";
+    let source = workflow("strict", "1.0.0", &format!("{schema}{DOUBLE}"));
+    let file = place.file("flows/strict.yaml", &source);
+    place.serve(&["--workflows", "flows"]).await.stop().await;
+    let file = file.to_str().expect("a path");
+    let ran = place.sagabus(&["run", file, "--input", "{\"nmber\": 1}"]).await;
+    let enqueued = place.sagabus(&["enqueue", "strict", "--input", "{\"nmber\": 1}"]).await;
+    assert_eq!((enqueued.code, enqueued.stdout.as_str()), (Some(2), ""), "{}", enqueued.stderr);
+    assert_eq!(enqueued.stderr, ran.stderr);
+    let listed = place.sagabus(&["enqueue", "strict", "--key", "", "--input", "{\"number\": 1}"]).await;
+    assert_eq!((listed.code, listed.stdout.as_str()), (Some(2), ""), "{}", listed.stderr);
+}
+
+#[tokio::test]
+async fn a_key_is_known_while_its_start_still_waits() {
+    let place = Place::new();
+    place.file("flows/double.yaml", &workflow("double", "1.0.0", DOUBLE));
+    place.serve(&["--workflows", "flows"]).await.stop().await;
+    let enqueue = async |input| place.sagabus(&["enqueue", "double", "--key", "k", "--json", "--input", input]).await;
+    let first = enqueue("{\"number\": 1}").await;
+    let id = json(&first.stdout)["id"].clone();
+    let told = |status, repeated| value!({ "id": id, "key": "k", "status": status, "repeated": repeated });
+    assert_eq!((first.code, json(&first.stdout)), (Some(0), told("pending", false)), "{}", first.stderr);
+    let again = enqueue("{\"number\": 1}").await;
+    assert_eq!((again.code, json(&again.stdout)), (Some(0), told("pending", true)), "{}", again.stderr);
+    let other = enqueue("{\"number\": 2}").await;
+    assert_eq!((other.code, other.stdout.as_str()), (Some(2), ""), "{}", other.stderr);
+    assert!(other.stderr.contains(id.as_str().expect("an id")), "{}", other.stderr);
+
+    let server = place.serve(&[]).await;
+    let waited = place.sagabus(&["enqueue", "double", "--key", "k", "--wait", "--input", "{\"number\": 1}"]).await;
+    assert_eq!((waited.code, waited.stdout.as_str()), (Some(0), "{\"twice\":2}\n"), "{}", waited.stderr);
+    let ended = json(&enqueue("{\"number\": 1}").await.stdout);
+    let mut expected = told("completed", true);
+    expected["output"] = value!({ "twice": 2 });
+    expected["error"] = value!(null);
+    assert_eq!(ended, expected);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_call_is_retried_until_it_works_and_is_seen_in_the_queue_meanwhile() {
     let place = Place::new();
     let stand_in = StandIn::start().await;

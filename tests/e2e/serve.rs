@@ -35,7 +35,8 @@ async fn instances_are_started_shown_and_listed_over_http() {
 
     let (status, again) = server.post(path, &key, &value!({"number": 21})).await;
     assert_eq!((status, &again["id"], &again["repeated"]), (202, &told["id"], &value!(true)));
-    assert_eq!(again["status"], "completed");
+    let result = (&again["status"], &again["output"], &again["error"]);
+    assert_eq!(result, (&value!("completed"), &report["output"], &value!(null)), "{again}");
     let (status, conflict) = server.post(path, &key, &value!({"number": 22})).await;
     assert_eq!((status, &conflict["code"], &conflict["instanceId"]), (409, &value!("key-conflict"), &told["id"]));
 

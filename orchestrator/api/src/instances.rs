@@ -29,7 +29,8 @@ pub(crate) struct Version {
     version: Option<String>,
 }
 
-/// `POST /api/v1/workflows/{namespace}/{name}/instances`: answers 202 once the start is durable.
+/// `POST /api/v1/workflows/{namespace}/{name}/instances`: answers 202 once the start is durable. A repetition of a start
+/// that has ended is told its result too.
 pub(crate) async fn start(
     State(api): State<Api>,
     Path((namespace, name)): Path<(String, String)>,
@@ -42,12 +43,19 @@ pub(crate) async fn start(
     let input = input(&headers, &body::bytes(body).await?)?;
     let request = StartRequest { namespace, name, version, input, key, deadline };
     let accepted = api.handle.start(request).await?;
-    let told = json!({
+    let mut told = json!({
         "id": accepted.instance,
         "key": accepted.key,
         "status": accepted.status,
         "repeated": accepted.repeated,
     });
+    if accepted.repeated
+        && accepted.status.is_terminal()
+        && let Some(report) = api.handle.report(accepted.instance).await?
+    {
+        told["output"] = json!(report.output);
+        told["error"] = json!(report.error);
+    }
     let location = format!("/api/v1/instances/{}", accepted.instance);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(told)).into_response())
 }

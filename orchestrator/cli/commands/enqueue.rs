@@ -5,11 +5,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 use sagabus_core::{
     cause::{Cause, Start},
     id::{Digest, InstanceId},
+    instance::Status,
     report::Report,
     time::Timestamp,
 };
 use sagabus_driver_sql::Access;
-use sagabus_engine::input_digest;
+use sagabus_engine::{StartError, StartRequest, check_start, input_digest};
 use sagabus_ports::{Batch, Clock as _, PendingCause, StartKey, Started, Store, SystemClock};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -56,21 +57,25 @@ impl Errand {
     pub(crate) async fn send(self, sending: &Sending) -> Result<Exit, Refused> {
         let mut signals = Signals::listen()?;
         let key = sending.begin.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-        let before = self.started(&key).await?;
-        let repeated = before.is_some();
-        let id = match before {
-            Some(started) => {
-                print::note(&format!("this key has started instance {} before", started.instance));
-                started.instance
+        let before = self.begun(&key).await?;
+        let (id, status) = match before {
+            Some((id, status)) => {
+                print::note(&format!("this key has started instance {id} before"));
+                (id, status)
             }
-            None => self.enqueue(&key).await?,
+            None => (self.enqueue(&key).await?, Status::Pending),
         };
         if !sending.wait {
-            let told = json!({ "id": id, "key": key, "status": "pending", "repeated": repeated });
             if sending.json {
-                print::json(&told)
+                let mut told = json!({ "id": id, "key": key, "status": status, "repeated": before.is_some() });
+                if status.is_terminal() {
+                    let report = self.report(id).await?;
+                    told["output"] = json!(report.output);
+                    told["error"] = json!(report.error);
+                }
+                print::json(&told);
             } else {
-                print::data(&id.to_string())
+                print::data(&id.to_string());
             }
             return Ok(Exit::Done);
         }
@@ -89,7 +94,16 @@ impl Errand {
 
     async fn enqueue(&self, key: &str) -> Result<InstanceId, Refused> {
         let WorkflowMeant { namespace, name, version } = &self.workflow;
-        let digest = input_digest(&self.input);
+        let request = StartRequest {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            version: version.clone(),
+            input: self.input.clone(),
+            key: Some(key.to_owned()),
+            deadline: self.deadline,
+        };
+        // Whoever takes it up could only let it fault.
+        check_start(self.store.clone(), Arc::new(SystemClock), &request).await?;
         let id = InstanceId(Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("sagabus:{namespace}/{name} {key}").as_bytes()));
         let start = Start {
             input: self.input.clone(),
@@ -99,8 +113,7 @@ impl Errand {
             nonce: String::new(),
         };
         let pending = PendingCause {
-            // With the input's digest, so that another input under the same key is not taken for a repetition.
-            id: format!("enqueue:{namespace}/{name}:{}:{digest}", Digest::of(key.as_bytes())),
+            id: self.row(key),
             instance: id,
             cause: Cause::Start(start),
             workflow: Some((namespace.clone(), name.clone(), version.clone())),
@@ -113,15 +126,36 @@ impl Errand {
         Ok(id)
     }
 
+    /// What the key has begun, in the inbox or as an instance. The same key with other input is a conflict.
+    async fn begun(&self, key: &str) -> Result<Option<(InstanceId, Status)>, Refused> {
+        // The inbox first: what is taken up meanwhile is then found as an instance.
+        let rows = self.rows(key);
+        match self.store.pending(Some(&rows), 1).await?.pop().filter(|row| row.id.starts_with(&rows)) {
+            Some(row) if row.id != self.row(key) => Err(StartError::KeyConflict { instance: row.instance }.into()),
+            Some(row) => Ok(Some((row.instance, Status::Pending))),
+            None => Ok(self.started(key).await?.map(|started| (started.instance, started.status))),
+        }
+    }
+
+    /// How the ids of the key's rows in the inbox begin.
+    fn rows(&self, key: &str) -> String {
+        let WorkflowMeant { namespace, name, .. } = &self.workflow;
+        format!("enqueue:{namespace}/{name}:{}:", Digest::of(key.as_bytes()))
+    }
+
+    /// Id of the row. With the input's digest, so that another input under the same key is not taken for a repetition.
+    fn row(&self, key: &str) -> String {
+        format!("{}{}", self.rows(key), input_digest(&self.input))
+    }
+
     /// The instance that the key has started, if any. The same key with other input is a conflict.
     async fn started(&self, key: &str) -> Result<Option<Started>, Refused> {
         let WorkflowMeant { namespace, name, .. } = &self.workflow;
         let started = self.store.started(StartKey { namespace, name, key }).await?;
         match started {
-            Some(started) if started.input_digest != input_digest(&self.input) => Err(Refused::wrong(format!(
-                "the key `{key}` has started instance {} with other input; use a new --key",
-                started.instance
-            ))),
+            Some(started) if started.input_digest != input_digest(&self.input) => {
+                Err(StartError::KeyConflict { instance: started.instance }.into())
+            }
             started => Ok(started),
         }
     }
@@ -134,9 +168,7 @@ impl Errand {
             ticks.tick().await;
             match self.started(key).await? {
                 Some(started) if started.status.is_terminal() => {
-                    let report = sagabus_engine::read_report(&*self.store, started.instance).await?;
-                    let gone = || Refused::unreachable(format!("instance {} cannot be read", started.instance));
-                    return report.ok_or_else(gone);
+                    return self.report(started.instance).await;
                 }
                 None if !warned && begun.elapsed() > PATIENCE => {
                     warned = true;
@@ -146,5 +178,10 @@ impl Errand {
                 _ => {}
             }
         }
+    }
+
+    async fn report(&self, id: InstanceId) -> Result<Report, Refused> {
+        let report = sagabus_engine::read_report(&*self.store, id).await?;
+        report.ok_or_else(|| Refused::unreachable(format!("instance {id} cannot be read")))
     }
 }

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use sagabus_adapters::Trust;
 use sagabus_core::{id::WorkflowName, report::Report};
 use sagabus_dsl::Severity;
-use sagabus_engine::{Accepted, DeployError, Handle, Progress, StartError, StartRequest};
+use sagabus_engine::{Accepted, DeployError, Handle, Progress, StartRequest};
 use sagabus_ports::{Clock as _, SystemClock};
 use tokio::sync::broadcast::{self, error::RecvError};
 
@@ -97,14 +97,7 @@ async fn to_the_end(handle: &Handle, file: &Path, source: &str, request: StartRe
 
 /// Starts an instance.
 pub(crate) async fn start(handle: &Handle, request: StartRequest) -> Result<Accepted, Refused> {
-    let accepted = handle.start(request).await.map_err(|error| match error {
-        StartError::NotDeployed(text) => Refused::wrong(text),
-        invalid @ StartError::InvalidInput(_) => Refused::wrong(invalid.to_string()),
-        StartError::KeyConflict { instance } => {
-            Refused::wrong(format!("this key has started instance {instance} with other input; use a new --key"))
-        }
-        StartError::Store(error) => error.into(),
-    })?;
+    let accepted = handle.start(request).await?;
     if accepted.repeated {
         print::note(&format!("this key has started instance {} before: here is that one", accepted.instance));
     }

@@ -10,7 +10,7 @@ use sagabus_core::{
     plan::Plan,
 };
 use sagabus_dsl::{Diagnostic, Severity, compile};
-use sagabus_ports::{Clock, Deployment, Error, Kind, Retry, Store};
+use sagabus_ports::{Clock, Deployment, Error, Kind, Retry, StartKey, Store};
 
 use crate::version;
 
@@ -140,6 +140,12 @@ impl Catalogue {
         let plan = Arc::new(plan);
         self.write(|known| known.keep(plan.clone()));
         Ok(plan)
+    }
+
+    /// Whether this key has started an instance of the workflow, in whatever version.
+    pub(crate) async fn has_started(&self, workflow: &WorkflowName, key: &str) -> Result<bool, Error> {
+        let key = StartKey { namespace: &workflow.namespace, name: &workflow.name, key };
+        Ok(self.store.started(key).await?.is_some())
     }
 
     fn read<T>(&self, read: impl FnOnce(&Known) -> T) -> T {

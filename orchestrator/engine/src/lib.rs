@@ -27,4 +27,4 @@ pub use gauges::Gauges;
 pub use handle::{Accepted, Engine, Handle, Progress, StartError, StartRequest};
 pub use loading::read_report;
 pub use settings::Settings;
-pub use starting::input_digest;
+pub use starting::{check_start, input_digest};

@@ -8,7 +8,7 @@ use sagabus_core::{
     plan::Plan,
     time::Timestamp,
 };
-use sagabus_ports::{Address, Envelope, Error, Kind, NewInstance, Retry};
+use sagabus_ports::{Address, Clock, Envelope, Error, Kind, NewInstance, Retry, Store};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,6 +26,23 @@ const DEADLINE: &str = "sagabus-deadline";
 /// Header of a request: the version of the workflow.
 const VERSION: &str = "sagabus-version";
 
+/// Whether an engine on this store would take the request, for those who leave it there for an engine to find.
+///
+/// # Errors
+/// What [`Handle::start`](crate::Handle::start) refuses, conflicts of keys apart.
+pub async fn check_start(
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    request: &StartRequest,
+) -> Result<(), StartError> {
+    if let Some(key) = &request.key {
+        check_key(key).map_err(StartError::Store)?;
+    }
+    let catalogue = Catalogue::new(store, clock);
+    let plan = pick(&catalogue, request).await?;
+    check_input(&catalogue, &plan, request).await
+}
+
 /// A start with a new id, for someone outside.
 ///
 /// # Errors
@@ -36,23 +53,44 @@ pub(crate) async fn prepare(
     now: Timestamp,
     starter: Starter,
 ) -> Result<NewStart, (StartError, Starter)> {
-    let key = request.key.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let key = request.key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     if let Err(error) = check_key(&key) {
         return Err((StartError::Store(error), starter));
     }
-    let plan = match catalogue.pick(&request.namespace, &request.name, request.version.as_deref()).await {
+    let plan = match pick(catalogue, &request).await {
         Ok(plan) => plan,
-        Err(PickError::NotDeployed(reason)) => return Err((StartError::NotDeployed(reason), starter)),
-        Err(PickError::Store(error)) => return Err((StartError::Store(error), starter)),
+        Err(error) => return Err((error, starter)),
     };
     // Who waits for the answer is told; a request on the bus starts an instance that faults, which is its answer.
-    if let (Starter::Caller(_), Some(schema)) = (&starter, &plan.input.schema)
-        && let Err(violations) = schema.validate(&request.input)
+    if let Starter::Caller(_) = starter
+        && let Err(error) = check_input(catalogue, &plan, &request).await
     {
-        return Err((StartError::InvalidInput(violations), starter));
+        return Err((error, starter));
     }
     let start = Start { input: request.input, key, deadline: request.deadline, parent: None, nonce: String::new() };
     Ok(complete(InstanceId(Uuid::now_v7()), plan, start, now, starter))
+}
+
+async fn pick(catalogue: &Catalogue, request: &StartRequest) -> Result<Arc<Plan>, StartError> {
+    let picked = catalogue.pick(&request.namespace, &request.name, request.version.as_deref()).await;
+    picked.map_err(|error| match error {
+        PickError::NotDeployed(reason) => StartError::NotDeployed(reason),
+        PickError::Store(error) => StartError::Store(error),
+    })
+}
+
+/// A key that has started an instance passes with whatever input: the answer is that instance, or a conflict, although
+/// the schema may have become stricter meanwhile.
+async fn check_input(catalogue: &Catalogue, plan: &Plan, request: &StartRequest) -> Result<(), StartError> {
+    let Some(Err(violations)) = plan.input.schema.as_ref().map(|schema| schema.validate(&request.input)) else {
+        return Ok(());
+    };
+    if let Some(key) = &request.key
+        && catalogue.has_started(&plan.name, key).await.map_err(StartError::Store)?
+    {
+        return Ok(());
+    }
+    Err(StartError::InvalidInput(violations))
 }
 
 /// A start with everything that it needs: a mark for secrets is drawn if it has none.

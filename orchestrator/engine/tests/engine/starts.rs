@@ -6,7 +6,7 @@ use sagabus_core::{
     instance::Status,
     problem::{Problem, Standard},
 };
-use sagabus_engine::StartError;
+use sagabus_engine::{StartError, StartRequest};
 use sagabus_ports::{Address, Envelope, Headers, Kind};
 use serde_json::json;
 
@@ -61,6 +61,52 @@ async fn two_starters_with_one_key_start_one_instance() {
         matches!(&conflict, Err(StartError::KeyConflict { instance }) if *instance == left.instance),
         "{conflict:?}"
     );
+}
+
+#[tokio::test]
+async fn a_key_is_looked_up_before_a_schema_that_became_stricter() {
+    let workflow = |needs: &str| {
+        format!(
+            "document: {{ dsl: '1.0.3', namespace: test, name: strict, version: '1.0.0' }}\n\
+             input: {{ schema: {{ format: json, document: {{ required: [ {needs} ] }} }} }}\n\
+             do: [ {{ one: {{ set: {{ done: true }} }} }} ]\n"
+        )
+    };
+    let rig = Rig::new().await;
+    rig.deploy(&workflow("a")).await;
+    let first = rig.ask("strict", Some("k"), json!({ "a": 1 })).await.expect("accepted");
+    rig.deploy(&workflow("a, b")).await;
+    let again = rig.ask("strict", Some("k"), json!({ "a": 1 })).await.expect("accepted");
+    assert_eq!((again.instance, again.repeated, again.status), (first.instance, true, Status::Completed));
+    let conflict = rig.ask("strict", Some("k"), json!({ "a": 2 })).await;
+    assert!(matches!(&conflict, Err(StartError::KeyConflict { .. })), "{conflict:?}");
+    let other = rig.ask("strict", Some("other"), json!({ "a": 1 })).await;
+    assert!(matches!(&other, Err(StartError::InvalidInput(text)) if text.contains('b')), "{other:?}");
+
+    // Whoever leaves a start in the store can ask the same beforehand.
+    let check = async |key: Option<&str>, input| {
+        let (name, key) = ("strict".to_owned(), key.map(str::to_owned));
+        let request = StartRequest { name, key, input, ..StartRequest::default() };
+        sagabus_engine::check_start(rig.store.clone(), rig.clock.clone(), &request).await
+    };
+    assert!(check(None, json!({ "a": 1, "b": 2 })).await.is_ok());
+    assert!(check(Some("k"), json!({ "a": 1 })).await.is_ok());
+    let invalid = check(None, json!({ "a": 1 })).await;
+    assert_eq!(invalid.map_err(|error| error.to_string()), other.map(drop).map_err(|error| error.to_string()));
+    assert!(matches!(check(Some(""), json!({})).await, Err(StartError::Store(error)) if error.kind == Kind::Invalid));
+}
+
+/// On several threads, because whoever is answered goes on at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_start_led_to_is_told_before_it_is_answered() {
+    let rig = Rig::new().await;
+    rig.deploy("document: { dsl: '1.0.3', namespace: test, name: instant, version: '1.0.0' }\ndo: [ { one: { set: { a: 1 } } } ]").await;
+    let mut progress = rig.engine.watch();
+    for round in 0..200 {
+        let accepted = rig.ask("instant", None, json!({})).await.expect("accepted");
+        let step = progress.try_recv().map(|step| (step.instance, step.status));
+        assert_eq!(step.ok(), Some((accepted.instance, Status::Completed)), "round {round}");
+    }
 }
 
 #[tokio::test]

@@ -200,6 +200,6 @@ impl ThirdParty for Party {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {} (cargo sim -- {}): {:#}", self.seed, self.seed, self.error)
+        write!(f, "seed {} (cargo sim {}): {:#}", self.seed, self.seed, self.error)
     }
 }

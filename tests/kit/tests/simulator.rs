@@ -1,5 +1,5 @@
 //! Do the promises hold whatever goes wrong? Random workflows in worlds full of faults; every decision, commit and end is
-//! checked (see `tests/kit/src/world/check.rs`). `SAGABUS_SEEDS=N` runs more seeds, `cargo sim -- SEED` replays one.
+//! checked (see `tests/kit/src/world/check.rs`). `SAGABUS_SEEDS=N` runs more seeds, `cargo sim SEED` replays one.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

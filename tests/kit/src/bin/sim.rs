@@ -1,4 +1,4 @@
-//! `cargo sim -- SEED`: replays one seed of the simulator and tells all about it.
+//! `cargo sim SEED`: replays one seed of the simulator and tells all about it.
 
 use std::io::Write as _;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use sagabus_kit::{golden, simulation::simulate};
 
 fn main() -> Result<()> {
-    let seed = std::env::args().skip(1).find(|argument| argument != "--").context("usage: cargo sim -- SEED")?;
+    let seed = std::env::args().skip(1).find(|argument| argument != "--").context("usage: cargo sim SEED")?;
     let seed = seed.parse().with_context(|| format!("`{seed}` is not a seed, which is a whole number"))?;
     let mut out = std::io::stdout().lock();
     match simulate(seed) {

@@ -127,6 +127,7 @@ impl Expression {
         let now = self.0.now.then(|| variables.now());
         deep(|| {
             fuel::begin();
+            let _regexes = natives::Regexes;
             let mut values: Vec<Val> = named.iter().map(border::enter).collect::<Result<_, _>>()?;
             values.extend(now.map(Val::from));
             run(&self.0.filter, border::enter(input)?, values)

@@ -118,6 +118,7 @@ fn number(value: &Val) -> Result<Number, EvaluateError> {
 /// # Errors
 /// What is wrong with the text.
 pub(super) fn parse(text: &str) -> Result<Val, String> {
+    fuel::look(text.len() * 2).map_err(|what| what.text())?;
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
@@ -186,6 +187,7 @@ impl<'de> Visitor<'de> for Build {
                 held.set(table.len() * 2 * 72);
             }
             counted()?;
+            fuel::spend(60);
             table.insert(Text::new(key), value);
         }
         Ok(Val::obj(table))

@@ -68,6 +68,8 @@ def index($i): indices($i) | .[0];
 def rindex($i): indices($i) | .[-1:][0];
 def ascii: [.] | implode;
 
+def strftime($format): __strftime($format | __format);
+def strptime($format): __format as $text | __strptime($format | __format);
 def todate: strftime("%Y-%m-%dT%H:%M:%SZ");
 def fromdateiso8601: strptime("%Y-%m-%dT%H:%M:%SZ") | mktime;
 def todateiso8601: todate;
@@ -83,8 +85,8 @@ def del(f): delpaths([path(f)]);
 def to_entries: [keys_unsorted[] as $k | {key: $k, value: .[$k]}];
 def from_entries: [.[] | [(.key // .Key // .name // .Name), if has("value") then .value else .Value end]] | __object;
 def with_entries(f): to_entries | map(f) | from_entries;
-def map_values(f): __modify(.[]; f);
-def walk(f): def walked: if type == "object" then map_values(walked) elif type == "array" then map(walked) else . end | f; walked;
+def map_values(f): __map_values(f);
+def walk(f): def walked: __map_inside(walked) | f; walked;
 def pick(f): . as $top | reduce path(f) as $p (null; setpath($p; $top | getpath($p)));
 def tostream: path(def each: (.[]? | each), .; each) as $p | getpath($p)
   | reduce path(.[]?) as $q ([$p, .]; [$p + $q]);

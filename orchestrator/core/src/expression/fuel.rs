@@ -6,12 +6,24 @@
 
 use std::cell::Cell;
 
-/// Steps of one evaluation. A step is at most about a microsecond, so that all of them fit into a quarter of a second.
-pub(super) const STEPS: u64 = 100_000;
+/// Work of one evaluation, in units. A unit is about what a nanosecond does in a release build, and what costs how much is
+/// charged so that a tenth of a second is the aim: the promise is a quarter.
+pub(super) const WORK: u64 = 100_000_000;
 
-/// Bytes of values alive at one time. With the stack and the evaluator's own small allocations an evaluation stays
-/// below 64 MiB, so that many can run beside each other.
-pub(super) const BYTES: usize = 24 << 20;
+/// A call of a definition, or as much syntax as one has.
+const CALL: u64 = 1_000;
+/// A value that is iterated over, collected, parsed or written.
+const STEP: u64 = 120;
+/// A value that is compared with another, or found by a key.
+pub(super) const COMPARE: u64 = 20;
+/// A text, array or object that is allocated, and freed.
+const ALLOCATION: u64 = 50;
+/// Bytes that are copied for one unit, the first touch of new memory included.
+const COPIED: usize = 4;
+
+/// Bytes of values alive at one time. What the evaluator keeps of every call that is not finished, about 450 bytes, comes on top:
+/// of as many calls as there is work for, 45 MiB. So an evaluation stays below 64 MiB, and many can run beside each other.
+pub(super) const BYTES: usize = 16 << 20;
 
 /// Levels of calls inside calls: at least four a call, more for one deep inside its definition. Stack and evaluator take up to
 /// about ten KiB a level.
@@ -20,13 +32,10 @@ pub(super) const LEVELS: u32 = 4_000;
 /// Levels of arrays and objects inside each other, within an evaluation: walks over a value recurse that deep.
 pub(super) const HEIGHT: u32 = 512;
 
-/// Bytes copied or compared that cost as much as one step.
-const BYTES_PER_STEP: usize = 4096;
-
 /// What ran out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Exhausted {
-    Steps,
+    Work,
     Bytes,
     Levels,
     Height,
@@ -35,7 +44,7 @@ pub(super) enum Exhausted {
 impl Exhausted {
     pub(super) fn text(self) -> String {
         match self {
-            Self::Steps => format!("the expression took more than {STEPS} steps: it may never end"),
+            Self::Work => "the expression took more work than it may: it may never end".to_owned(),
             Self::Bytes => format!("the expression built values of more than {} MiB", BYTES >> 20),
             Self::Levels => format!("the expression called itself more than {LEVELS} levels deep"),
             Self::Height => format!("the expression nested arrays and objects more than {HEIGHT} levels deep"),
@@ -44,7 +53,7 @@ impl Exhausted {
 }
 
 struct Meter {
-    steps: Cell<u64>,
+    work: Cell<u64>,
     bytes: Cell<usize>,
     levels: Cell<u32>,
     exhausted: Cell<Option<Exhausted>>,
@@ -52,14 +61,14 @@ struct Meter {
 
 thread_local! {
     static METER: Meter = const {
-        Meter { steps: Cell::new(0), bytes: Cell::new(0), levels: Cell::new(0), exhausted: Cell::new(None) }
+        Meter { work: Cell::new(0), bytes: Cell::new(0), levels: Cell::new(0), exhausted: Cell::new(None) }
     };
 }
 
 /// Starts the counts afresh. No value of an earlier evaluation is alive.
 pub(super) fn begin() {
     METER.with(|meter| {
-        meter.steps.set(0);
+        meter.work.set(0);
         meter.bytes.set(0);
         meter.levels.set(0);
         meter.exhausted.set(None);
@@ -71,37 +80,67 @@ pub(super) fn check() -> Result<(), Exhausted> {
     METER.with(|meter| meter.exhausted.get()).map_or(Ok(()), Err)
 }
 
-/// Counts steps without stopping: for places that cannot fail, and are followed by one that can.
-pub(super) fn spend(steps: u64) {
+/// Counts units of work without stopping: for places that cannot fail, and are followed by one that can.
+pub(super) fn spend(units: u64) {
     METER.with(|meter| {
-        let total = meter.steps.get().saturating_add(steps);
-        meter.steps.set(total);
-        if total > STEPS {
-            run_out(meter, Exhausted::Steps);
+        let total = meter.work.get().saturating_add(units);
+        meter.work.set(total);
+        if total > WORK {
+            run_out(meter, Exhausted::Work);
         }
     });
 }
 
-/// Counts one step.
-pub(super) fn step() -> Result<(), Exhausted> {
-    spend(1);
+/// Counts a call.
+pub(super) fn call() -> Result<(), Exhausted> {
+    spend(CALL);
     check()
 }
 
-/// Counts the work of going through so many bytes.
-pub(super) fn work(bytes: usize) -> Result<(), Exhausted> {
-    spend((bytes / BYTES_PER_STEP) as u64);
+/// Counts a comparison of two values.
+pub(super) fn compared() -> Result<(), Exhausted> {
+    spend(COMPARE);
+    check()
+}
+
+/// Counts a value that is gone over.
+pub(super) fn step() -> Result<(), Exhausted> {
+    spend(STEP);
+    check()
+}
+
+/// Counts so many values that are gone over.
+pub(super) fn steps(values: usize) -> Result<(), Exhausted> {
+    spend(STEP.saturating_mul(values as u64));
+    check()
+}
+
+/// Counts bytes, or whatever takes about a nanosecond, that are looked at one by one.
+pub(super) fn look(bytes: usize) -> Result<(), Exhausted> {
+    spend(bytes as u64);
+    check()
+}
+
+/// Counts bytes that are copied or compared many at a time.
+pub(super) fn copy(bytes: usize) -> Result<(), Exhausted> {
+    spend((bytes / COPIED) as u64);
     check()
 }
 
 /// Asks for room before so many bytes are allocated.
 pub(super) fn room(bytes: usize) -> Result<(), Exhausted> {
+    spend((bytes / COPIED) as u64);
+    fits(bytes)
+}
+
+/// Whether there is room for so many bytes more, at no cost.
+pub(super) fn fits(bytes: usize) -> Result<(), Exhausted> {
     METER.with(|meter| {
         if meter.bytes.get().saturating_add(bytes) > BYTES {
             run_out(meter, Exhausted::Bytes);
         }
     });
-    work(bytes)
+    check()
 }
 
 /// Refuses a value of this height.
@@ -125,6 +164,7 @@ pub(super) struct Held(usize);
 
 impl Held {
     pub(super) fn new(bytes: usize) -> Self {
+        spend(ALLOCATION);
         METER.with(|meter| {
             let total = meter.bytes.get().saturating_add(bytes);
             meter.bytes.set(total);

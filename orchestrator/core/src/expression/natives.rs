@@ -13,6 +13,8 @@ use jaq_core::{
     native::{self, Fun},
 };
 
+pub(super) use regexes::Regexes;
+
 use super::{
     fuel::{self, Exhausted, Level},
     paths,
@@ -38,7 +40,13 @@ pub(super) fn all() -> Vec<Fun<Data>> {
     };
     let core = jaq_core::funs::<Data>().filter_map(|(name, args, filter)| Some((renamed(name)?, args, filter)));
     all.extend(core);
-    all.extend(jaq_std::extra_funs::<Data>().filter(|(name, ..)| FROM_JAQ_STD.contains(name)));
+    let hidden = |name| match name {
+        "strftime" => Some("__strftime"),
+        "strptime" => Some("__strptime"),
+        name => FROM_JAQ_STD.contains(&name).then_some(name),
+    };
+    let standard = jaq_std::extra_funs::<Data>();
+    all.extend(standard.filter_map(|(name, args, filter)| Some((hidden(name)?, args, filter))));
     all
 }
 
@@ -71,7 +79,6 @@ const FROM_JAQ_STD: &[&str] = &[
     "ilogb",
     "j0",
     "j1",
-    "jn",
     "ldexp",
     "lgamma",
     "log",
@@ -89,15 +96,12 @@ const FROM_JAQ_STD: &[&str] = &[
     "sin",
     "sinh",
     "sqrt",
-    "strftime",
-    "strptime",
     "tan",
     "tanh",
     "tgamma",
     "trunc",
     "y0",
     "y1",
-    "yn",
 ];
 
 /// What a program that ran out of fuel raises: nothing catches it.
@@ -135,6 +139,9 @@ fn control() -> Vec<Native> {
     ]
 }
 
+/// Units of work that a number of a range takes besides a step.
+const NUMBER: u64 = 150;
+
 /// `range(from; upto; by)`: a step of fuel for each number.
 fn range<'a>(from: &Val, upto: &Val, by: &Val) -> ValXs<'a, Val> {
     let (Some(_), Some(_), Some(step)) = (from.number(), upto.number(), by.number()) else {
@@ -147,6 +154,8 @@ fn range<'a>(from: &Val, upto: &Val, by: &Val) -> ValXs<'a, Val> {
         if ended || !more {
             return None;
         }
+        // What goes on for each number takes as long as the number.
+        fuel::spend(NUMBER);
         if let Err(what) = fuel::step() {
             ended = true;
             return Some(Err(stop(what)));
@@ -164,16 +173,17 @@ fn range<'a>(from: &Val, upto: &Val, by: &Val) -> ValXs<'a, Val> {
 /// `__tick` before the body of every definition, and `__nest_N(f)` around a call that is no tail call: `f` with N levels counted
 /// while it runs.
 fn nests() -> Vec<Fun<Data>> {
-    let tick = jaq_core::Native::<Data>::new(|cv| match fuel::step() {
+    let tick = jaq_core::Native::<Data>::new(|cv| match fuel::call() {
         Ok(()) => box_once(Ok(cv.1)),
         Err(what) => box_once(Err(stop(what))),
     })
-    .with_paths(|cv| match fuel::step() {
+    .with_paths(|cv| match fuel::call() {
         Ok(()) => box_once(Ok(cv.1)),
         Err(what) => box_once(Err(stop(what))),
     });
     vec![
         ("__tick", values(0), tick),
+        ("__recurse", filter(), recurse()),
         ("__nest_4", filter(), nest::<4>()),
         ("__nest_8", filter(), nest::<8>()),
         ("__nest_16", filter(), nest::<16>()),
@@ -193,6 +203,23 @@ pub(super) fn nest_for(levels: u32) -> &'static str {
     }
 }
 
+/// Units of work that a value of `..` takes for each level that it may be handed up through.
+const RECURSE: u64 = 12;
+
+/// `__recurse(..)`: the values of `..`, each of which costs as much as the input has levels.
+fn recurse() -> jaq_core::Native<Data> {
+    jaq_core::Native::<Data>::new(|mut cv| {
+        let (filter, context) = cv.0.pop_fun();
+        let units = RECURSE * u64::from(cv.1.height());
+        Box::new(filter.run((context, cv.1)).inspect(move |_| fuel::spend(units)))
+    })
+    .with_paths(|mut cv| {
+        let (filter, context) = cv.0.pop_fun();
+        let units = RECURSE * u64::from(cv.1.0.height());
+        Box::new(filter.paths((context, cv.1)).inspect(move |_| fuel::spend(units)))
+    })
+}
+
 fn nest<const LEVELS: u32>() -> jaq_core::Native<Data> {
     jaq_core::Native::<Data>::new(|mut cv| {
         let (filter, context) = cv.0.pop_fun();
@@ -204,11 +231,15 @@ fn nest<const LEVELS: u32>() -> jaq_core::Native<Data> {
     })
 }
 
+/// Units of work that entering a nested call takes, besides what it does.
+const NEST: u64 = 200;
+
 /// A stream that runs some levels below its caller.
 struct Nest<'a, const LEVELS: u32, T>(Option<ValXs<'a, T, Val>>);
 
 impl<'a, const LEVELS: u32, T: 'a> Nest<'a, LEVELS, T> {
     fn start(run: impl FnOnce() -> ValXs<'a, T, Val>) -> ValXs<'a, T, Val> {
+        fuel::spend(NEST);
         match Level::enter(LEVELS) {
             Ok(_level) => Box::new(Self(Some(deep(run)))),
             Err(what) => box_once(Err(stop(what))),

@@ -5,7 +5,7 @@ use jaq_core::{Bind, Exn, ValXs, box_iter::box_once, native::Fun};
 use super::{
     fuel,
     natives::{Data, Native, answer, filter, stop, values},
-    value::{Error, Val, bounds, exhausted, fail, position},
+    value::{Error, Val, added_entries, bounds, cannot_iterate, copied_items, exhausted, fail, merge_sort, position},
 };
 
 pub(super) fn all() -> Vec<Native> {
@@ -38,6 +38,33 @@ pub(super) fn all() -> Vec<Native> {
                 Ok(set(root, steps(&path)?, value.clone())?)
             }))
         }),
+        ("__map_values", filter(), |mut cv| {
+            let (filter, context) = cv.0.pop_fun();
+            box_once(map_values(&cv.1, |old| filter.run((context.clone(), old))))
+        }),
+        // What `walk` does with the values of an array or object; any other value is as it was.
+        ("__map_inside", filter(), |mut cv| {
+            let (filter, context) = cv.0.pop_fun();
+            box_once(match &cv.1 {
+                Val::Obj(_) => map_values(&cv.1, |old| filter.run((context.clone(), old))),
+                Val::Arr(_) => {
+                    cv.1.items()
+                        .unwrap_or_default()
+                        .iter()
+                        .try_fold(Vec::new(), |mut all, old| {
+                            fuel::step().map_err(stop)?;
+                            for new in filter.run((context.clone(), old.clone())) {
+                                fuel::step().map_err(stop)?;
+                                fuel::fits(all.len() * 2 * size_of::<Val>()).map_err(stop)?;
+                                all.push(new?);
+                            }
+                            Ok(all)
+                        })
+                        .map(Val::arr)
+                }
+                _ => Ok(cv.1),
+            })
+        }),
         ("__modify", [Bind::Fun(()), Bind::Fun(())].into(), |mut cv| {
             let (update, update_context) = cv.0.pop_fun();
             let (filter, context) = cv.0.pop_fun();
@@ -57,7 +84,10 @@ pub(super) fn with_paths() -> Vec<Fun<Data>> {
     .with_paths(|mut cv| {
         let path = cv.0.pop_var();
         let (value, before) = cv.1;
-        let found = steps(&path).and_then(|steps| Ok((steps, get(&value, steps)?)));
+        let found = steps(&path).and_then(|steps| {
+            fuel::steps(steps.len()).map_err(exhausted)?;
+            Ok((steps, get(&value, steps)?))
+        });
         box_once(match found {
             Ok((steps, found)) => Ok((found, steps.iter().cloned().fold(before, |path, step| path.cons(step)))),
             Err(error) => Err(Exn::from(error)),
@@ -78,6 +108,7 @@ pub(super) fn with_paths() -> Vec<Fun<Data>> {
 /// The evaluator's paths run from the last step to the first.
 fn in_order<'a>(path: impl Iterator<Item = &'a Val>) -> Val {
     let mut steps: Vec<Val> = path.cloned().collect();
+    fuel::spend(steps.len() as u64 * 10);
     steps.reverse();
     Val::arr(steps)
 }
@@ -99,8 +130,12 @@ fn get(value: &Val, path: &[Val]) -> Result<Val, Error> {
     Ok(value)
 }
 
+/// Units of work that a step of a path takes that is written to.
+const SET: u64 = 200;
+
 /// `setpath`: creates the arrays and objects that are missing on the way.
 fn set(root: Val, path: &[Val], value: Val) -> Result<Val, Error> {
+    fuel::spend(SET);
     fuel::step().map_err(exhausted)?;
     let Some((step, rest)) = path.split_first() else { return Ok(value) };
     fuel::height(u32::try_from(rest.len()).unwrap_or(u32::MAX)).map_err(exhausted)?;
@@ -129,7 +164,7 @@ fn set_slice(root: &Val, range: &Val, rest: &[Val], value: Val) -> Result<Val, E
     };
     let new = Val::Arr(new);
     let parts = [&items[..start], new.items().unwrap_or_default(), &items[end..]];
-    fuel::room(size_of::<Val>() * parts.iter().map(|part| part.len()).sum::<usize>()).map_err(exhausted)?;
+    copied_items(parts.iter().map(|part| part.len()).sum()).map_err(exhausted)?;
     Ok(Val::arr(parts.concat()))
 }
 
@@ -153,6 +188,22 @@ fn modify<'a>(
     Ok(delete_paths(root, &Val::arr(gone))?)
 }
 
+/// `.[] |= f`, without a path for each value: each becomes the first that the update yields, or is gone if it yields none.
+fn map_values<'a>(value: &Val, update: impl Fn(Val) -> ValXs<'a, Val>) -> Result<Val, Exn<'a, Val>> {
+    let updated = |old: &Val| {
+        fuel::step().map_err(stop)?;
+        update(old.clone()).next().transpose()
+    };
+    let Some(entries) = value.entries() else {
+        let Some(items) = value.items() else { return Err(cannot_iterate(value).into()) };
+        let items: Result<Vec<Val>, _> = items.iter().filter_map(|old| updated(old).transpose()).collect();
+        return Ok(Val::arr(items?));
+    };
+    added_entries(entries.len()).map_err(stop)?;
+    let pairs = entries.iter().filter_map(|(key, old)| Some(updated(old).transpose()?.map(|new| (key.clone(), new))));
+    Ok(Val::obj(pairs.collect::<Result<_, _>>()?))
+}
+
 /// `delpaths`, all at once: every path is meant as it was before any was deleted.
 fn delete_paths(root: Val, paths: &Val) -> Result<Val, Error> {
     let Some(paths) = paths.items() else { return fail("Paths must be specified as an array") };
@@ -162,7 +213,7 @@ fn delete_paths(root: Val, paths: &Val) -> Result<Val, Error> {
         fuel::step().map_err(exhausted)?;
         sorted.push(path);
     }
-    sorted.sort();
+    merge_sort(&mut sorted, |left, right| left.cmp(right));
     delete(root, &sorted)
 }
 
@@ -219,7 +270,7 @@ fn delete_leaves(root: Val, steps: &[&Val]) -> Result<Val, Error> {
                 };
                 gone[start..end].fill(true);
             }
-            fuel::work(length * size_of::<Val>()).map_err(exhausted)?;
+            fuel::look(length * 8).map_err(exhausted)?;
             let mut gone = gone.into_iter();
             Val::change_items(&mut list, |items| items.retain(|_| !gone.next().unwrap_or(false)))?;
             Ok(Val::Arr(list))

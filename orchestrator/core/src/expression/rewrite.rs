@@ -1,6 +1,7 @@
 //! Rewrites a syntax tree, ours and the library's alike, so that the evaluator behaves as jq 1.7 and ends.
 //!
-//! * `__tick` before the body of every definition: nothing can go on for ever without calling one.
+//! * `__tick` before the body of every definition: nothing can go on for ever without calling one. And one for every few terms, so
+//!   that a body of much syntax costs more than one of little.
 //! * `__nest_N(f)` around a call of a local definition or argument that is not a tail call: only these make the evaluator recurse.
 //! * Assignments become filters over paths, which create parents, as in jq.
 //! * Operators run their right side in the outer loop; folds go on with the last value.
@@ -17,12 +18,12 @@ use super::{natives::nest_for, parse::Term};
 
 /// Rewrites a term of an expression.
 pub(super) fn expression<'s>(term: Term<'s>, source: &'s str, keep: &dyn Fn(String) -> &'s str) -> Term<'s> {
-    Rewriter { source, keep, local: Vec::new() }.term(term, Position { tail: false, level: 1 })
+    Rewriter { source, keep, local: Vec::new(), terms: 0 }.term(term, Position { tail: false, level: 1 })
 }
 
 /// Rewrites a definition of the library.
 pub(super) fn definition<'s>(def: Def<&'s str>, keep: &dyn Fn(String) -> &'s str) -> Def<&'s str> {
-    Rewriter { source: "", keep, local: Vec::new() }.def(def)
+    Rewriter { source: "", keep, local: Vec::new(), terms: 0 }.def(def)
 }
 
 struct Rewriter<'s, 'k> {
@@ -31,7 +32,12 @@ struct Rewriter<'s, 'k> {
     keep: &'k dyn Fn(String) -> &'s str,
     /// Definitions and arguments in scope, by name and number of arguments: those through which a program can recurse.
     local: Vec<(&'s str, usize)>,
+    /// Terms since the last tick, in the order of the source.
+    terms: usize,
 }
+
+/// Terms that together take about as long as a call.
+const TERMS_PER_TICK: usize = 10;
 
 #[derive(Clone, Copy)]
 struct Position {
@@ -59,9 +65,20 @@ impl<'s> Rewriter<'s, '_> {
     }
 
     fn term(&mut self, term: Term<'s>, at: Position) -> Term<'s> {
+        self.terms += 1;
+        let ticks = self.terms == TERMS_PER_TICK;
+        if ticks {
+            self.terms = 0;
+        }
+        let term = self.rewritten(term, at);
+        if ticks { pipe(call("__tick", []), term) } else { term }
+    }
+
+    fn rewritten(&mut self, term: Term<'s>, at: Position) -> Term<'s> {
         let inner = at.inner();
         match term {
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Break(_) => term,
+            Term::Id | Term::Num(_) | Term::Break(_) => term,
+            Term::Recurse => call("__recurse", [Term::Recurse]),
             Term::Var("$__loc__") => self.place(),
             Term::Var(_) => term,
             Term::Str(format, parts) => self.text(format, parts, inner),
@@ -70,6 +87,8 @@ impl<'s> Rewriter<'s, '_> {
                 let entries = entries.into_iter();
                 let entry = |(key, value): (_, Option<_>)| match (key, value) {
                     (Term::Var("$__loc__"), None) => (text("__loc__"), Some(self.place())),
+                    // A key that stands for its value too has to stay what it is.
+                    (key, None) => (self.rewritten(key, inner), None),
                     (key, value) => (self.term(key, inner), value.map(|value| self.term(value, inner))),
                 };
                 Term::Obj(entries.map(entry).collect())

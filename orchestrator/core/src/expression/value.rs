@@ -20,10 +20,11 @@ use jaq_core::{
     val::Range,
 };
 
-use super::fuel::{self, Exhausted, Held};
+use super::fuel::{self, COMPARE, Exhausted, Held};
 
 pub(super) use arithmetic::split;
 pub(super) use index::{bounds, occurrences, position};
+pub(super) use order::merge_sort;
 pub(super) use text::brief;
 
 /// What a filter raises.
@@ -46,7 +47,15 @@ pub(super) enum Val {
 
 /// A shared text.
 #[derive(Clone, Debug)]
-pub(super) struct Text(Rc<(Box<str>, Held)>);
+pub(super) struct Text(Rc<Chars>);
+
+#[derive(Debug)]
+struct Chars {
+    text: Box<str>,
+    /// Known once, so that a part of the text is found without counting its characters.
+    ascii: bool,
+    _held: Held,
+}
 
 /// An array.
 #[derive(Debug)]
@@ -70,7 +79,14 @@ impl Text {
     pub(super) fn new(text: impl Into<Box<str>>) -> Self {
         let text = text.into();
         let held = Held::new(text.len() + OVERHEAD);
-        Self(Rc::new((text, held)))
+        // The caller asked for room, which pays for the copy; not for this.
+        fuel::spend((text.len() / 16) as u64);
+        let ascii = text.is_ascii();
+        Self(Rc::new(Chars { text, ascii, _held: held }))
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.0.ascii
     }
 }
 
@@ -78,7 +94,7 @@ impl Deref for Text {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0.0
+        &self.0.text
     }
 }
 
@@ -97,12 +113,16 @@ impl PartialOrd for Text {
 impl Ord for Text {
     /// By code points, which for UTF-8 is by bytes.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        fuel::spend(COMPARE + (self.len().min(other.len()) / 8) as u64);
         self.deref().cmp(other)
     }
 }
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
+        if self.len() == other.len() {
+            fuel::spend(COMPARE + (self.len() / 8) as u64);
+        }
         self.deref() == other.deref()
     }
 }
@@ -111,6 +131,7 @@ impl Eq for Text {}
 
 impl std::hash::Hash for Text {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        fuel::spend(COMPARE + 10 + self.len() as u64);
         self.deref().hash(state);
     }
 }
@@ -119,6 +140,24 @@ impl std::hash::Hash for Text {
 const OVERHEAD: usize = 64;
 /// Bytes of an object's entry: key, value, hash and its place in the index.
 const ENTRY: usize = 72;
+
+/// Asks for room for a copy of so many values, each of which counts its owners.
+pub(super) fn copied_items(items: usize) -> Result<(), Exhausted> {
+    fuel::spend(items as u64 * 16);
+    fuel::room(items * size_of::<Val>())
+}
+
+/// Asks for room for a copy of so many entries.
+pub(super) fn copied_entries(entries: usize) -> Result<(), Exhausted> {
+    fuel::spend(entries as u64 * 30);
+    fuel::room(entries * ENTRY)
+}
+
+/// Asks for room for so many entries that are put into an object one by one.
+pub(super) fn added_entries(entries: usize) -> Result<(), Exhausted> {
+    fuel::spend(entries as u64 * 60);
+    fuel::room(entries * ENTRY)
+}
 
 impl List {
     pub(super) fn len(&self) -> usize {
@@ -264,7 +303,7 @@ impl Val {
     /// Changes an array's items; the array is copied if it is shared.
     pub(super) fn change_items<T>(list: &mut Rc<List>, change: impl FnOnce(&mut Vec<Self>) -> T) -> Result<T, Error> {
         if Rc::strong_count(list) > 1 {
-            fuel::room(list.items.len() * size_of::<Self>()).map_err(exhausted)?;
+            copied_items(list.items.len()).map_err(exhausted)?;
         }
         let list = Rc::make_mut(list);
         let answer = change(&mut list.items);
@@ -275,7 +314,7 @@ impl Val {
     /// Changes an object's entries; the object is copied if it is shared.
     pub(super) fn change_entries<T>(table: &mut Rc<Table>, change: impl FnOnce(&mut Entries) -> T) -> Result<T, Error> {
         if Rc::strong_count(table) > 1 {
-            fuel::room(table.entries.len() * ENTRY).map_err(exhausted)?;
+            copied_entries(table.entries.len()).map_err(exhausted)?;
         }
         let table = Rc::make_mut(table);
         let answer = change(&mut table.entries);
@@ -419,7 +458,7 @@ impl jaq_core::ValT for Val {
                 let entry = table.entries.get_index(i);
                 entry.map_or((Self::Null, Self::Null), |(key, value)| (Self::Str(key.clone()), value.clone()))
             }),
-            other => box_once(cannot_iterate(&other)),
+            other => box_once(Err(cannot_iterate(&other))),
         }
     }
 
@@ -427,7 +466,7 @@ impl jaq_core::ValT for Val {
         match self {
             Self::Arr(list) => each(list.items.len(), move |i| list.items[i].clone()),
             Self::Obj(table) => each(table.entries.len(), move |i| table.entries[i].clone()),
-            other => box_once(cannot_iterate(&other)),
+            other => box_once(Err(cannot_iterate(&other))),
         }
     }
 
@@ -487,8 +526,8 @@ fn each<T: 'static>(length: usize, get: impl Fn(usize) -> T + 'static) -> BoxIte
     }))
 }
 
-fn cannot_iterate<T>(value: &Val) -> ValR<T, Val> {
-    fail(format!("Cannot iterate over {} ({})", value.kind(), brief(value)))
+pub(super) fn cannot_iterate(value: &Val) -> Error {
+    Error::new(Val::str(format!("Cannot iterate over {} ({})", value.kind(), brief(value))))
 }
 
 /// As errors quote it.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::{Native, answer, fail, values};
 use crate::expression::{
     fuel,
-    value::{Entries, Error, Val, brief, exhausted, occurrences},
+    value::{Entries, Error, Text, Val, brief, copied_items, exhausted, merge_sort, occurrences},
 };
 
 pub(super) fn all() -> Vec<Native> {
@@ -80,7 +80,10 @@ fn length(value: &Val) -> Result<Val, Error> {
         Val::Int(int) => Ok(Val::int(int.abs())),
         Val::Float(number) => Ok(Val::float(number.abs())),
         Val::Str(text) => {
-            fuel::work(text.len()).map_err(exhausted)?;
+            if text.is_plain() {
+                return Ok(Val::count(text.len()));
+            }
+            fuel::look(text.len()).map_err(exhausted)?;
             Ok(Val::count(text.chars().count()))
         }
         Val::Arr(list) => Ok(Val::count(list.len())),
@@ -93,12 +96,12 @@ fn keys(value: &Val, in_order: bool) -> Result<Val, Error> {
         Val::Arr(list) => Ok((0..list.len()).map(Val::count).collect()),
         Val::Obj(_) => {
             let Some(entries) = value.entries() else { return Ok(Val::Null) };
-            fuel::room(entries.len() * size_of::<Val>()).map_err(exhausted)?;
-            let mut keys: Vec<Val> = entries.keys().cloned().map(Val::Str).collect();
+            copied_items(entries.len()).map_err(exhausted)?;
+            let mut keys: Vec<Text> = entries.keys().cloned().collect();
             if in_order {
                 keys.sort_unstable();
             }
-            Ok(Val::arr(keys))
+            Ok(Val::arr(keys.into_iter().map(Val::Str).collect()))
         }
         _ => fail(format!("{} ({}) has no keys", value.kind(), brief(value))),
     }
@@ -143,7 +146,7 @@ fn contains(whole: &Val, part: &Val) -> Result<bool, Error> {
             Ok(true)
         }
         (Val::Str(whole), Val::Str(part)) => {
-            fuel::work(whole.len()).map_err(exhausted)?;
+            fuel::look(whole.len()).map_err(exhausted)?;
             Ok(whole.contains(&**part))
         }
         _ if whole.kind() == part.kind() => Ok(whole == part),
@@ -188,24 +191,24 @@ fn text_indices(text: &str, wanted: &str) -> Result<Val, Error> {
     if wanted.is_empty() {
         return Ok(Val::Null);
     }
-    fuel::work(text.len()).map_err(exhausted)?;
-    let bytes = text.as_bytes();
+    fuel::look(text.len() * 3 + wanted.len()).map_err(exhausted)?;
+    // A text begins where a character does, so that the search can go on at the next one.
+    let next = wanted.chars().next().map_or(1, char::len_utf8);
     let mut places = Vec::new();
     let mut from = 0;
-    while let Some(place) = bytes.get(from..).and_then(|rest| find(rest, wanted.as_bytes())) {
+    while let Some(place) = text[from..].find(wanted) {
+        // Each search prepares itself for what is wanted, and looks at it again.
         fuel::step().map_err(exhausted)?;
+        fuel::look(wanted.len() * 4).map_err(exhausted)?;
         places.push(Val::count(from + place));
-        from += place + 1;
+        from += place + next;
     }
     Ok(Val::arr(places))
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
-}
-
 /// `add`: the sum of all items or values; texts are joined at once, as adding one by one would copy each many times.
 fn add(value: Val) -> Result<Val, Error> {
+    copied_items(value.items().map_or(0, <[Val]>::len) + value.entries().map_or(0, Entries::len)).map_err(exhausted)?;
     let items: Vec<Val> = match &value {
         Val::Arr(_) => value.items().unwrap_or_default().to_vec(),
         Val::Obj(_) => value.entries().map(|entries| entries.values().cloned().collect()).unwrap_or_default(),
@@ -215,7 +218,7 @@ fn add(value: Val) -> Result<Val, Error> {
     drop(value);
     let texts: Option<Vec<&str>> = items.iter().map(|item| item.text().map(|text| &**text)).collect();
     if let Some(texts) = texts.filter(|texts| !texts.is_empty()) {
-        fuel::spend(texts.len() as u64 / 8);
+        fuel::look(texts.len() * 10).map_err(exhausted)?;
         fuel::room(texts.iter().map(|text| text.len()).sum()).map_err(exhausted)?;
         return Ok(Val::str(texts.concat()));
     }
@@ -271,25 +274,25 @@ fn flatten_into(flat: &mut Vec<Val>, item: &Val, depth: f64) -> Result<(), Error
 
 fn sort(value: &Val) -> Result<Val, Error> {
     let mut items = items(value, "sorted")?.to_vec();
-    fuel::spend(items.len() as u64);
-    items.sort();
+    fuel::steps(items.len()).map_err(exhausted)?;
+    merge_sort(&mut items, Val::cmp);
     Ok(Val::arr(items))
 }
 
 /// The items with their keys, in the order of the keys.
 fn by_key<'a>(value: &'a Val, keys: &'a Val) -> Result<Vec<(&'a Val, &'a Val)>, Error> {
     let items = items(value, "sorted")?;
-    fuel::spend(items.len() as u64);
+    fuel::steps(items.len()).map_err(exhausted)?;
     fuel::room(items.len() * size_of::<(&Val, &Val)>()).map_err(exhausted)?;
     let mut pairs: Vec<_> = keys.items().unwrap_or_default().iter().zip(items).collect();
-    pairs.sort_by(|left, right| left.0.cmp(right.0));
+    merge_sort(&mut pairs, |left, right| left.0.cmp(right.0));
     Ok(pairs)
 }
 
 /// The first item with the least key, or the last with the greatest, as jq has it.
 fn extreme(value: &Val, keys: &Val, wanted: Ordering) -> Result<Val, Error> {
     let items = items(value, "iterated over")?;
-    fuel::spend(items.len() as u64);
+    fuel::steps(items.len()).map_err(exhausted)?;
     let mut best: Option<(&Val, &Val)> = None;
     for (key, item) in keys.items().unwrap_or_default().iter().zip(items) {
         let better = best.is_none_or(|(least, _)| {
@@ -312,6 +315,7 @@ fn object(pairs: &Val) -> Result<Val, Error> {
             let key = pair.items().and_then(|pair| pair.first()).cloned().unwrap_or_default();
             return fail(format!("Cannot use {} ({}) as object key", key.kind(), brief(&key)));
         };
+        fuel::spend(60);
         entries.insert(key.clone(), value.clone());
     }
     Ok(Val::obj(entries))

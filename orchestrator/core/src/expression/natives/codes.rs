@@ -1,7 +1,5 @@
 //! The formats: `@csv`, `@base64` and their kin.
 
-use std::fmt::Write;
-
 use super::{Native, answer, fail, json::to_text, values};
 use crate::expression::{
     fuel,
@@ -33,7 +31,7 @@ fn coded(value: Val, growth: usize, code: impl Fn(&str) -> String) -> Result<Val
     let text = to_text(value)?;
     let Some(text) = text.text() else { return Ok(Val::Null) };
     fuel::room(text.len() * growth).map_err(exhausted)?;
-    fuel::spend(text.len() as u64 / 256);
+    fuel::look(text.len() * 8).map_err(exhausted)?;
     Ok(Val::str(code(text)))
 }
 
@@ -49,7 +47,7 @@ fn row(value: &Val, format: &str, separator: &str, quote: fn(&str) -> String) ->
             Val::Null => String::new(),
             Val::Bool(_) | Val::Int(_) | Val::Float(_) => item.json()?,
             Val::Str(text) => {
-                fuel::room(line.len() + text.len() * 2).map_err(exhausted)?;
+                grow(&line, text.len() * 2)?;
                 quote(text)
             }
             _ => return fail(format!("{} ({}) is not valid in a {format} row", item.kind(), brief(item))),
@@ -60,6 +58,13 @@ fn row(value: &Val, format: &str, separator: &str, quote: fn(&str) -> String) ->
         line.push_str(&cell);
     }
     Ok(Val::str(line))
+}
+
+/// Asks for room for a line that grows by so many bytes at most, each of which is looked at.
+fn grow(line: &str, bytes: usize) -> Result<(), Error> {
+    fuel::look(bytes * 5).map_err(exhausted)?;
+    // What it has already was paid for when it was added.
+    fuel::fits(line.len() + bytes).map_err(exhausted)
 }
 
 fn escape_tabs(text: &str) -> String {
@@ -91,7 +96,7 @@ fn shell(value: &Val) -> Result<Val, Error> {
                 return fail(format!("{} ({}) can not be escaped for shell", item.kind(), brief(item)));
             }
             Val::Str(text) => {
-                fuel::room(line.len() + text.len() * 4).map_err(exhausted)?;
+                grow(&line, text.len() * 4)?;
                 format!("'{}'", text.replace('\'', "'\\''"))
             }
             other => other.json()?,
@@ -110,8 +115,8 @@ fn escape_uri(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            // Writing to a text cannot fail.
-            let _ = write!(uri, "%{byte:02X}");
+            uri.push('%');
+            uri.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])));
         }
     }
     uri
@@ -120,6 +125,7 @@ fn escape_uri(text: &str) -> String {
 fn unescape_uri(value: &Val) -> Result<Val, Error> {
     let Some(text) = value.text() else { return Ok(Val::Null) };
     fuel::room(text.len()).map_err(exhausted)?;
+    fuel::look(text.len() * 8).map_err(exhausted)?;
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -165,7 +171,7 @@ fn decoded(value: Val, alphabet: &[u8], bits: usize, name: &str) -> Result<Val, 
     let value = to_text(value)?;
     let Some(text) = value.text() else { return Ok(Val::Null) };
     fuel::room(text.len()).map_err(exhausted)?;
-    fuel::spend(text.len() as u64 / 64);
+    fuel::look(text.len() * 30).map_err(exhausted)?;
     let mut bytes = Vec::new();
     let (mut buffer, mut filled) = (0_usize, 0);
     let letters = text.trim_end_matches('=');

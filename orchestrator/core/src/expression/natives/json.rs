@@ -2,8 +2,8 @@
 
 use super::{Native, answer, fail, values};
 use crate::expression::{
-    border,
-    value::{Error, Val, brief},
+    border, fuel,
+    value::{Error, Val, brief, exhausted},
 };
 
 pub(super) fn all() -> Vec<Native> {
@@ -35,6 +35,7 @@ fn from_json(value: &Val) -> Result<Val, Error> {
     let Some(text) = value.text() else {
         return fail(format!("{} ({}) cannot be parsed", value.kind(), brief(value)));
     };
+    fuel::look(text.len()).map_err(exhausted)?;
     match text.trim() {
         "nan" => Ok(Val::Float(f64::NAN)),
         trimmed => {
@@ -55,6 +56,7 @@ fn to_number(value: Val) -> Result<Val, Error> {
     match &value {
         Val::Int(_) | Val::Float(_) => Ok(value),
         Val::Str(text) => {
+            fuel::look(text.len() * 4).map_err(exhausted)?;
             let digits = text.trim();
             let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
             if digits == "nan" {

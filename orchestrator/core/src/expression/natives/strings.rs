@@ -3,11 +3,12 @@
 use super::{Native, answer, fail, values};
 use crate::expression::{
     fuel,
-    value::{Error, Val, brief, exhausted, split},
+    value::{Error, Val, brief, copied_items, exhausted, split},
 };
 
 pub(super) fn all() -> Vec<Native> {
     vec![
+        ("__format", values(0), |cv| answer(format(cv.1))),
         ("utf8bytelength", values(0), |cv| {
             let Some(text) = cv.1.text() else {
                 return answer(fail(format!("{} ({}) only strings have UTF-8 byte length", cv.1.kind(), brief(&cv.1))));
@@ -69,9 +70,26 @@ pub(super) fn all() -> Vec<Native> {
     ]
 }
 
+/// Bytes of a text of a time, or of its format: more than a sentence has. A format can make its text many times as long.
+const FORMAT_BYTES: usize = 256;
+
+/// The format of a time, if it is short enough; what is no text is refused by the filter that it is meant for.
+fn format(value: Val) -> Result<Val, Error> {
+    let length = value.text().map_or(0, |text| text.len());
+    if length > FORMAT_BYTES {
+        return fail(format!("a time and its format have at most {FORMAT_BYTES} bytes, and this one {length}"));
+    }
+    // A field of a format takes about a hundred nanoseconds.
+    fuel::look(500 + length * 60).map_err(exhausted)?;
+    Ok(value)
+}
+
 fn both<'a>(left: &'a Val, right: &'a Val, message: &str) -> Result<(&'a str, &'a str), Error> {
     match (left, right) {
-        (Val::Str(left), Val::Str(right)) => Ok((left, right)),
+        (Val::Str(left), Val::Str(right)) => {
+            fuel::copy(left.len().min(right.len())).map_err(exhausted)?;
+            Ok((left, right))
+        }
         _ => fail(message),
     }
 }
@@ -79,7 +97,7 @@ fn both<'a>(left: &'a Val, right: &'a Val, message: &str) -> Result<(&'a str, &'
 /// A text without a part at one of its ends; anything else as it is.
 fn without(value: Val, part: &Val, strip: for<'a> fn(&'a str, &str) -> Option<&'a str>) -> Val {
     match (value.text(), part.text()) {
-        (Some(text), Some(part)) => strip(text, part).map(Val::str).unwrap_or(value),
+        (Some(text), Some(part)) if fuel::room(text.len()).is_ok() => strip(text, part).map(Val::str).unwrap_or(value),
         _ => value,
     }
 }
@@ -90,7 +108,11 @@ fn space(char: char) -> bool {
 
 fn trimmed(value: Val, trim: fn(&str) -> &str) -> Result<Val, Error> {
     match value.text() {
-        Some(text) => Ok(Val::str(trim(text))),
+        Some(text) => {
+            fuel::look(text.len() * 3).map_err(exhausted)?;
+            fuel::room(text.len()).map_err(exhausted)?;
+            Ok(Val::str(trim(text)))
+        }
         None => fail(format!("{} ({}) cannot be trimmed", value.kind(), brief(&value))),
     }
 }
@@ -98,6 +120,7 @@ fn trimmed(value: Val, trim: fn(&str) -> &str) -> Result<Val, Error> {
 fn mapped(value: &Val, message: &str, map: fn(&str) -> String) -> Result<Val, Error> {
     let Some(text) = value.text() else { return fail(message) };
     fuel::room(text.len()).map_err(exhausted)?;
+    fuel::look(text.len()).map_err(exhausted)?;
     Ok(Val::str(map(text)))
 }
 
@@ -107,7 +130,7 @@ fn implode(value: &Val) -> Result<Val, Error> {
         return fail(format!("{} ({}) cannot be imploded", value.kind(), brief(value)));
     };
     fuel::room(items.len() * 4).map_err(exhausted)?;
-    fuel::spend(items.len() as u64 / 8);
+    fuel::look(items.len() * 8).map_err(exhausted)?;
     let mut text = String::new();
     for item in items {
         let Val::Int(code) = item else {
@@ -127,6 +150,7 @@ fn join(value: &Val, separator: &Val) -> Result<Val, Error> {
         Val::Null => return fail("Cannot iterate over null"),
         _ => return fail(format!("Cannot iterate over {} ({})", value.kind(), brief(value))),
     };
+    copied_items(values.len()).map_err(exhausted)?;
     let mut joined = String::new();
     let mut length = 0;
     for (place, item) in values.iter().enumerate() {
@@ -142,7 +166,10 @@ fn join(value: &Val, separator: &Val) -> Result<Val, Error> {
             return (Val::str(joined) + prefix)? + part;
         };
         length += before.len() + text.len();
-        fuel::room(length).map_err(exhausted)?;
+        fuel::copy(before.len() + text.len()).map_err(exhausted)?;
+        if length > joined.capacity() {
+            fuel::room(length * 2).map_err(exhausted)?;
+        }
         joined.push_str(before);
         joined.push_str(text);
     }

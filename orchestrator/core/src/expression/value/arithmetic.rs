@@ -7,11 +7,12 @@ use std::{
 
 use jaq_core::ValR;
 
-use super::{ENTRY, Table, Val, brief, exhausted, fail};
+use super::{Table, Val, added_entries, brief, copied_items, exhausted, fail, merge_sort};
 use crate::expression::fuel;
 
 /// Integers stay exact as long as they need no more than 64 bits; then, and for all else, doubles.
 fn numbers(left: &Val, right: &Val, ints: fn(i128, i128) -> Option<i128>, floats: fn(f64, f64) -> f64) -> Option<Val> {
+    fuel::spend(50);
     if let (Val::Int(left), Val::Int(right)) = (left, right)
         && let Some(exact) = ints(*left, *right)
     {
@@ -36,14 +37,14 @@ impl Add for Val {
                 Ok(Self::str([&*left, &*right].concat()))
             }
             (Self::Arr(mut left), Self::Arr(right)) => {
-                fuel::room(right.items.len() * size_of::<Self>()).map_err(exhausted)?;
+                copied_items(right.items.len()).map_err(exhausted)?;
                 let height = right.height;
                 Self::change_items(&mut left, |items| items.extend(right.items.iter().cloned()))?;
                 Rc::make_mut(&mut left).height = left.height.max(height);
                 Ok(Self::Arr(left))
             }
             (Self::Obj(mut left), Self::Obj(right)) => {
-                fuel::room(right.entries.len() * ENTRY).map_err(exhausted)?;
+                added_entries(right.entries.len()).map_err(exhausted)?;
                 let height = right.height;
                 let added = right.entries.iter().map(|(key, value)| (key.clone(), value.clone()));
                 Self::change_entries(&mut left, |entries| entries.extend(added))?;
@@ -64,8 +65,10 @@ impl Sub for Val {
     fn sub(self, other: Self) -> ValR<Self> {
         match (self, other) {
             (Self::Arr(left), Self::Arr(right)) => {
+                copied_items(left.items.len()).map_err(exhausted)?;
+                copied_items(right.items.len()).map_err(exhausted)?;
                 let mut without = right.items.clone();
-                without.sort();
+                merge_sort(&mut without, Val::cmp);
                 let kept = left.items.iter().filter(|item| without.binary_search(item).is_err());
                 Ok(kept.cloned().collect())
             }
@@ -108,7 +111,7 @@ fn repeat(text: &str, times: f64) -> ValR<Val> {
 
 /// `*` of two objects: the right one wins, and what is an object on both sides is merged in the same way.
 fn merge(mut left: Rc<Table>, right: &Table) -> ValR<Val> {
-    fuel::room(right.entries.len() * ENTRY).map_err(exhausted)?;
+    added_entries(right.entries.len()).map_err(exhausted)?;
     fuel::step().map_err(exhausted)?;
     for (key, value) in &right.entries {
         let merged = match (left.entries.get(key), value) {
@@ -142,7 +145,7 @@ impl Div for Val {
 
 /// The parts of a text between separators; its characters if the separator is empty.
 pub(in super::super) fn split(text: &str, separator: &str) -> ValR<Val> {
-    fuel::room(text.len()).map_err(exhausted)?;
+    fuel::look(text.len() * 2).map_err(exhausted)?;
     if text.is_empty() {
         return Ok(Val::arr(Vec::new()));
     }

@@ -2,7 +2,7 @@
 
 use jaq_core::ValR;
 
-use super::{Error, Place, Val, exhausted, fail};
+use super::{Error, Place, Val, copied_items, exhausted, fail};
 use crate::expression::fuel;
 
 impl Val {
@@ -10,7 +10,7 @@ impl Val {
     pub(in super::super) fn at(self, index: &Self) -> ValR<Self> {
         match (&self, index) {
             (Self::Null, Self::Null | Self::Int(_) | Self::Float(_) | Self::Str(_)) => Ok(Self::Null),
-            (Self::Obj(table), Self::Str(key)) => Ok(table.entries.get(&**key).cloned().unwrap_or(Self::Null)),
+            (Self::Obj(table), Self::Str(key)) => Ok(table.entries.get(key).cloned().unwrap_or(Self::Null)),
             (Self::Arr(list), Self::Int(_) | Self::Float(_)) => {
                 Ok(position(index, list.items.len()).and_then(|i| list.items.get(i).cloned()).unwrap_or(Self::Null))
             }
@@ -32,16 +32,16 @@ impl Val {
             Self::Null => Ok(Self::Null),
             Self::Arr(list) => {
                 let (start, end) = bounds(from, upto, list.items.len())?;
-                fuel::room((end - start) * size_of::<Self>()).map_err(exhausted)?;
+                copied_items(end - start).map_err(exhausted)?;
                 Ok(Self::arr(list.items[start..end].to_vec()))
             }
             Self::Str(text) => {
-                if text.is_ascii() {
+                if text.is_plain() {
                     let (start, end) = bounds(from, upto, text.len())?;
                     fuel::room(end - start).map_err(exhausted)?;
                     return Ok(Self::str(&text[start..end]));
                 }
-                fuel::spend(text.len() as u64 / 256);
+                fuel::look(text.len() * 3).map_err(exhausted)?;
                 fuel::room(text.len()).map_err(exhausted)?;
                 let (start, end) = bounds(from, upto, text.chars().count())?;
                 Ok(Self::str(text.chars().skip(start).take(end - start).collect::<String>()))
@@ -76,8 +76,15 @@ pub(in super::super) fn occurrences<'a>(items: &'a [Val], wanted: &'a [Val]) -> 
     if wanted.is_empty() {
         return Box::new(std::iter::empty());
     }
+    // Where runs differ is found early or late; an item that is looked at costs a comparison, a window a little.
+    fuel::spend(items.len() as u64 * 4);
     Box::new(
-        items.windows(wanted.len()).enumerate().filter(move |(_, window)| *window == wanted).map(|(place, _)| place),
+        items
+            .windows(wanted.len())
+            .take_while(|_| fuel::check().is_ok())
+            .enumerate()
+            .filter(move |(_, window)| *window == wanted)
+            .map(|(place, _)| place),
     )
 }
 

@@ -6,9 +6,13 @@ use super::{Entries, Val};
 use crate::expression::fuel;
 
 impl Ord for Val {
-    /// The order in which `sort` puts values. NaN is below every number and equal to itself, so that the order is total.
+    /// The order in which `sort` puts values. NaN is below every number and equal to itself, so that the order is total, as long
+    /// as there is fuel: then all is equal, which `merge_sort` bears and the standard library's sorts need not.
     fn cmp(&self, other: &Self) -> Ordering {
-        fuel::spend(u64::from(matches!(self, Self::Arr(_) | Self::Obj(_))));
+        // Values that share their parts are small to hold and endless to compare.
+        if fuel::compared().is_err() {
+            return Ordering::Equal;
+        }
         match (self, other) {
             (Self::Int(left), Self::Int(right)) => left.cmp(right),
             (Self::Int(_) | Self::Float(_), Self::Int(_) | Self::Float(_)) => {
@@ -36,16 +40,14 @@ impl PartialOrd for Val {
 
 impl PartialEq for Val {
     fn eq(&self, other: &Self) -> bool {
+        if fuel::compared().is_err() {
+            return false;
+        }
         match (self, other) {
             (Self::Float(left), Self::Float(right)) => left == right,
-            (Self::Obj(left), Self::Obj(right)) => {
-                fuel::spend(1 + left.entries.len() as u64 / 8);
-                left.entries == right.entries
-            }
-            (Self::Arr(left), Self::Arr(right)) => {
-                fuel::spend(1 + left.items.len() as u64 / 8);
-                left.items == right.items
-            }
+            (Self::Str(left), Self::Str(right)) => left == right,
+            (Self::Obj(left), Self::Obj(right)) => left.entries == right.entries,
+            (Self::Arr(left), Self::Arr(right)) => left.items == right.items,
             _ => rank(self) == rank(other) && self.cmp(other).is_eq(),
         }
     }
@@ -74,8 +76,32 @@ fn compare_entries(left: &Entries, right: &Entries) -> Ordering {
 
 /// An object's entries in the order of their keys.
 fn sorted(entries: &Entries) -> Vec<(&str, &Val)> {
-    fuel::spend(entries.len() as u64 / 4);
+    fuel::spend(100 + entries.len() as u64 * 100);
     let mut sorted: Vec<_> = entries.iter().map(|(key, value)| (&**key, value)).collect();
     sorted.sort_unstable_by_key(|(key, _)| *key);
     sorted
+}
+
+/// Sorts, keeping what is equal in its order. Comparing may run out of fuel halfway, and the order is then none.
+pub(in super::super) fn merge_sort<T: Clone>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
+    let mut run = 1;
+    while run < items.len() && fuel::check().is_ok() {
+        let mut merged = Vec::with_capacity(items.len());
+        for pair in items.chunks(2 * run) {
+            let (mut left, mut right) = pair.split_at(run.min(pair.len()));
+            while let (Some(first), Some(second)) = (left.first(), right.first()) {
+                if compare(first, second).is_gt() {
+                    merged.push(second.clone());
+                    right = &right[1..];
+                } else {
+                    merged.push(first.clone());
+                    left = &left[1..];
+                }
+            }
+            merged.extend_from_slice(left);
+            merged.extend_from_slice(right);
+        }
+        *items = merged;
+        run *= 2;
+    }
 }

@@ -94,7 +94,6 @@ pub(super) fn write(out: &mut impl Write, value: &Val) -> fmt::Result {
 }
 
 fn write_text(out: &mut impl Write, text: &str) -> fmt::Result {
-    fuel::spend(text.len() as u64 / 512);
     out.write_char('"')?;
     let mut plain = 0;
     for (place, char) in text.char_indices() {
@@ -107,9 +106,15 @@ fn write_text(out: &mut impl Write, text: &str) -> fmt::Result {
             '\u{8}' => "\\b",
             '\u{c}' => "\\f",
             '\0'..='\u{1f}' | '\u{7f}' => "",
-            _ => continue,
+            _ if place - plain < PIECE => continue,
+            _ => {
+                write_piece(out, &text[plain..place])?;
+                plain = place;
+                continue;
+            }
         };
-        out.write_str(&text[plain..place])?;
+        fuel::spend(16);
+        write_piece(out, &text[plain..place])?;
         if escape.is_empty() {
             write!(out, "\\u{:04x}", u32::from(char))?;
         } else {
@@ -117,8 +122,16 @@ fn write_text(out: &mut impl Write, text: &str) -> fmt::Result {
         }
         plain = place + char.len_utf8();
     }
-    out.write_str(&text[plain..])?;
+    write_piece(out, &text[plain..])?;
     out.write_char('"')
+}
+
+/// Bytes of a text that are written at once, so that who has enough of it can stop early.
+const PIECE: usize = 256;
+
+fn write_piece(out: &mut impl Write, piece: &str) -> fmt::Result {
+    fuel::spend(piece.len() as u64 * 3);
+    out.write_str(piece)
 }
 
 /// The shortest digits that read back the same, in jq's layout: plain from 1e-5 up to 17 digits, else with an exponent.

@@ -17,7 +17,7 @@ const STEP: u64 = 120;
 /// A value that is compared with another, or found by a key.
 pub(super) const COMPARE: u64 = 20;
 /// A text, array or object that is allocated, and freed.
-const ALLOCATION: u64 = 50;
+const ALLOCATION: u64 = 100;
 /// Bytes that are copied for one unit, the first touch of new memory included.
 const COPIED: usize = 4;
 

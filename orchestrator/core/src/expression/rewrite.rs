@@ -37,7 +37,7 @@ struct Rewriter<'s, 'k> {
 }
 
 /// Terms that together take about as long as a call.
-const TERMS_PER_TICK: usize = 10;
+const TERMS_PER_TICK: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Position {

@@ -134,7 +134,13 @@ impl Decider<'_> {
     }
 
     fn raise(&mut self, id: ExecutionId, template: &Template, input: &Arc<Value>) -> Result<(), Problem> {
-        let value = Arc::unwrap_or_clone(self.evaluate(template, input, &self.task_scope(id))?);
+        let mut value = Arc::unwrap_or_clone(self.evaluate(template, input, &self.task_scope(id))?);
+        for member in ["title", "detail"] {
+            // Texts for people: what an expression gives is written out, as within a text.
+            if let Some(shown) = value.get_mut(member).filter(|shown| !shown.is_string() && !shown.is_null()) {
+                *shown = Value::String(shown.to_string());
+            }
+        }
         let problem: Problem = serde_json::from_value(value).map_err(|error| {
             Problem::standard(Standard::Expression, format!("what `raise` gives is no error object: {error}"))
         })?;

@@ -1,7 +1,7 @@
 //! What tasks share: data flow, schemas, durations, and the components of `use`.
 
 use sagabus_core::{
-    plan::{Authentication, Backoff, DurationTemplate, Export, Input, Output, Raise, RetryPolicy},
+    plan::{Authentication, Backoff, DurationTemplate, Export, Input, Output, Raise, RetryPolicy, Template},
     schema::Schema,
     time::iso_duration_ms,
 };
@@ -64,10 +64,13 @@ impl<'a> Lowering<'a> {
         }
         match iso_duration_ms(text.value) {
             Ok(milliseconds) => Some(DurationTemplate::Constant(milliseconds)),
-            Err(message) => {
-                self.problems.error(text.place(), "duration", message);
-                None
-            }
+            Err(message) => match self.string(text, stage, scope, crate::template::Opening::Any) {
+                loose @ Template::Loose(_) => Some(DurationTemplate::Template(loose)),
+                _ => {
+                    self.problems.error(text.place(), "duration", message);
+                    None
+                }
+            },
         }
     }
 
@@ -180,7 +183,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Every credential is a text, also one that is written as a number.
-    fn credential(&self, node: &'a crate::tree::Node, scope: &Scope<'a>) -> sagabus_core::plan::Template {
+    fn credential(&self, node: &'a crate::tree::Node, scope: &Scope<'a>) -> Template {
         match &node.content {
             crate::tree::Content::Number(number) => super::expression::constant(&number.to_string()),
             _ => self.template(node, Stage::Definition, scope),

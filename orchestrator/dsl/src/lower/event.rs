@@ -11,7 +11,7 @@ use crate::{
     ast,
     fields::{Object, Text},
     problems::quoted,
-    template::whole,
+    template::{Opening, whole},
     tree::{Content, Key, Node},
 };
 
@@ -83,7 +83,7 @@ impl<'a> Lowering<'a> {
     /// What an attribute must be.
     fn attribute(&self, (key, node): &'a (Key, Node), scope: &Scope<'a>) -> Option<(String, Match)> {
         let test = match node.as_str() {
-            Some(value) if whole(value).is_some() => {
+            Some(value) if whole(value).is_some() || self.is_loose_expression(Text { value, node }, scope) => {
                 Match::Expression(self.condition(Some(Text { value, node }), Stage::Definition, scope)?)
             }
             Some(value) if value.contains("${") => return self.refuse_mixture(node),
@@ -94,6 +94,13 @@ impl<'a> Lowering<'a> {
             }
         };
         Some((key.name.clone(), test))
+    }
+
+    /// Whether a text without `${ }` is an expression all the same: in loose mode, if it compiles. A literal stays one.
+    fn is_loose_expression(&self, text: Text<'a>, scope: &Scope<'a>) -> bool {
+        self.mode == ast::Mode::Loose
+            && serde_json::from_str::<serde_json::Value>(text.value).is_err()
+            && matches!(self.string(text, Stage::Definition, scope, Opening::Any), Template::Loose(_))
     }
 
     /// A constant is compared as text first, so that one which is no regular expression may still be meant.

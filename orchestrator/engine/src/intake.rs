@@ -43,6 +43,9 @@ async fn keep_listening(parts: Parts, source: Source, mut consumer: Box<dyn Cons
             () = take_all(&parts, &source, consumer.as_mut()) => {}
             () = parts.outside.closed() => return,
         }
+        if parts.outside.is_closed() {
+            return;
+        }
         tracing::warn!(?source, "the bus closed a consumer: listening again");
         consumer = loop {
             tokio::time::sleep(PAUSE).await;
@@ -57,9 +60,12 @@ async fn keep_listening(parts: Parts, source: Source, mut consumer: Box<dyn Cons
     }
 }
 
-/// Takes deliveries until the bus closes the consumer.
+/// Takes deliveries until the bus closes the consumer or the loop has ended: what a loop that has ended does not take
+/// goes back to the bus, which may deliver it again at once, and so for ever.
 async fn take_all(parts: &Parts, source: &Source, consumer: &mut dyn Consumer) {
-    while let Some(delivery) = consumer.next().await {
+    while !parts.outside.is_closed()
+        && let Some(delivery) = consumer.next().await
+    {
         match source {
             Source::Requests => take_request(parts, delivery).await,
             Source::Events => {

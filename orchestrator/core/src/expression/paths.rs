@@ -86,6 +86,10 @@ pub(super) fn with_paths() -> Vec<Fun<Data>> {
         let (value, before) = cv.1;
         let found = steps(&path).and_then(|steps| {
             fuel::steps(steps.len()).map_err(exhausted)?;
+            // No value is higher than that, so that a longer path leads nowhere; and the evaluator's list of its steps takes stack
+            // for each of them when it is dropped.
+            let length = before.iter().take(fuel::HEIGHT as usize).count() + steps.len();
+            fuel::height(u32::try_from(length).unwrap_or(u32::MAX)).map_err(exhausted)?;
             Ok((steps, get(&value, steps)?))
         });
         box_once(match found {

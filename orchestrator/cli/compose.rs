@@ -1,9 +1,10 @@
 //! Puts a node together: store, bus, engine and the adapters of this process.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use sagabus_adapter_sdk::{Adapter, Secrets, Worker, WorkerSettings};
 use sagabus_adapters::{Surroundings, Trust};
+use sagabus_core::plan::{Kind, Plan};
 use sagabus_driver_embedded::EmbeddedBus;
 use sagabus_driver_sql::Access;
 use sagabus_engine::{Engine, Handle, Settings as EngineSettings};
@@ -67,12 +68,40 @@ pub(crate) fn adapters(
 ) -> Result<Vec<Arc<dyn Adapter>>, Refused> {
     let mut adapters = build(&settings.adapters, &settings.folder, trust, secrets)?;
     let Some(wanted) = &hosting.adapters else { return Ok(adapters) };
-    let names: Vec<String> = adapters.iter().map(|adapter| adapter.manifest().name).collect();
+    let names = names(&adapters);
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
         return Err(Refused::wrong(format!("--adapters: there is no `{unknown}`; there is {}", names.join(", "))));
     }
     adapters.retain(|adapter| wanted.contains(&adapter.manifest().name));
     Ok(adapters)
+}
+
+/// The names of adapters.
+pub(crate) fn names(adapters: &[Arc<dyn Adapter>]) -> Vec<String> {
+    adapters.iter().map(|adapter| adapter.manifest().name).collect()
+}
+
+/// Says which adapters a plan calls that this process does not host, if there are any: their calls would wait for a worker
+/// that never comes, because the embedded bus reaches no other process.
+pub(crate) fn unhosted(plan: &Plan, hosted: &[String]) -> Option<String> {
+    let missing: BTreeSet<&str> = plan
+        .tasks
+        .iter()
+        .filter_map(|task| match &task.kind {
+            Kind::Call(call) if !hosted.iter().any(|name| **name == *call.adapter) => Some(call.adapter.as_ref()),
+            _ => None,
+        })
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let missing: Vec<_> = missing.into_iter().map(|name| format!("`{name}`")).collect();
+    Some(format!(
+        "{} calls {}, which is not hosted here (there is {}): add a table `[adapters.NAME]` to sagabus.toml",
+        plan.name,
+        missing.join(" and "),
+        hosted.join(", ")
+    ))
 }
 
 /// Builds adapters from their tables.

@@ -84,6 +84,15 @@ async fn a_wrong_request_is_2_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_workflow_whose_adapter_is_not_hosted_is_refused() {
+    let place = Place::new();
+    place.file("lost.yaml", &workflow("lost", "1.0.0", "do:\n- ask: { call: ask@nowhere }"));
+    let ended = place.sagabus(&["run", "lost.yaml"]).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`nowhere`") && ended.stderr.contains("sagabus.toml"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn the_same_key_runs_once_and_the_database_is_kept() {
     let place = Place::new();
     place.file("double.yaml", &workflow("double", "1.0.0", DOUBLE));

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use sagabus_adapters::Trust;
-use sagabus_core::{id::WorkflowName, report::Report};
+use sagabus_core::{plan::Plan, report::Report};
 use sagabus_dsl::Severity;
 use sagabus_engine::{Accepted, DeployError, Handle, Progress, StartRequest};
 use sagabus_ports::{Clock as _, SystemClock};
@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Runs a workflow: progress on stderr, its output on stdout.
 pub(crate) async fn perform(run: Run, config: Option<&Path>) -> Result<Exit, Refused> {
     let source = input::text_of(&run.file)?;
-    let Some(workflow) = compile(&run.file, &source) else { return Ok(Exit::Wrong) };
+    let Some(plan) = compile(&run.file, &source) else { return Ok(Exit::Wrong) };
     let input = input::read("--input", run.input.as_deref())?;
     let deadline = input::deadline(run.begin.deadline.as_deref(), SystemClock.now())?;
     let settings = Settings::read(config, Some(&run.file))?;
@@ -35,18 +35,16 @@ pub(crate) async fn perform(run: Run, config: Option<&Path>) -> Result<Exit, Ref
     let temporary = Temporary::unless(run.db.is_some())?;
     let database = run.db.clone().unwrap_or_else(|| temporary.url());
     let secrets = compose::secrets(run.hosting.secrets.as_deref().or(settings.secrets.as_deref()))?;
-    let node = Node::start(Recipe {
-        database: database.clone(),
-        // Who runs a workflow by hand is its author, or has read it.
-        adapters: compose::adapters(&settings, &run.hosting, Trust::Author, &secrets)?,
-        secrets,
-        grace: GRACE,
-    })
-    .await?;
+    // Who runs a workflow by hand is its author, or has read it.
+    let adapters = compose::adapters(&settings, &run.hosting, Trust::Author, &secrets)?;
+    if let Some(unhosted) = compose::unhosted(&plan, &compose::names(&adapters)) {
+        return Err(Refused::wrong(unhosted));
+    }
+    let node = Node::start(Recipe { database: database.clone(), adapters, secrets, grace: GRACE }).await?;
     let request = StartRequest {
-        namespace: workflow.namespace,
-        name: workflow.name,
-        version: Some(workflow.version),
+        namespace: plan.name.namespace,
+        name: plan.name.name,
+        version: Some(plan.name.version),
         input,
         key: run.begin.key.clone(),
         deadline,
@@ -73,8 +71,8 @@ pub(crate) async fn perform(run: Run, config: Option<&Path>) -> Result<Exit, Ref
     }
 }
 
-/// Draws the definition's problems; its name if it can run.
-fn compile(file: &Path, source: &str) -> Option<WorkflowName> {
+/// Draws the definition's problems; its plan if it can run.
+fn compile(file: &Path, source: &str) -> Option<Plan> {
     let compiled = sagabus_dsl::compile(source);
     check::draw(file, source, &compiled.diagnostics);
     if compiled.plan.is_none() {
@@ -82,7 +80,7 @@ fn compile(file: &Path, source: &str) -> Option<WorkflowName> {
         let counts = check::counts(count(Severity::Error), count(Severity::Warning));
         print::note(&format!("{} cannot run: {counts}", file.display()));
     }
-    compiled.plan.map(|plan| plan.name)
+    compiled.plan
 }
 
 async fn to_the_end(handle: &Handle, file: &Path, source: &str, request: StartRequest) -> Result<Report, Refused> {

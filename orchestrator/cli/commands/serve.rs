@@ -35,16 +35,18 @@ pub(crate) async fn perform(serve: Serve, config: Option<&Path>) -> Result<Exit,
     let listener = TcpListener::bind(address).await.map_err(in_use)?;
     let address = listener.local_addr().map_err(in_use)?;
     let secrets = compose::secrets(serve.hosting.secrets.as_deref().or(settings.secrets.as_deref()))?;
+    let adapters = compose::adapters(&settings, &serve.hosting, Trust::Configuration, &secrets)?;
+    let hosted = compose::names(&adapters);
     let node = Node::start(Recipe {
         database: settings.database(serve.database.db.as_deref()),
-        adapters: compose::adapters(&settings, &serve.hosting, Trust::Configuration, &secrets)?,
+        adapters,
         secrets,
         grace: GRACE,
     })
     .await?;
     let workflows = serve.workflows.as_deref().or(settings.workflows.as_deref());
     let reloading = match workflows {
-        Some(folder) => Some(reload::begin(node.handle.clone(), folder).await?),
+        Some(folder) => Some(reload::begin(node.handle.clone(), hosted, folder).await?),
         None => None,
     };
     let stop = tokio_util::sync::CancellationToken::new();

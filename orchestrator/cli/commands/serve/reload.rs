@@ -12,7 +12,7 @@ use sagabus_engine::{DeployError, Handle};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use crate::{commands::check, exit::Refused, files};
+use crate::{commands::check, compose, exit::Refused, files};
 
 /// Changes within this time are one change: editors and `git` write a file in several steps.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -34,7 +34,7 @@ impl Drop for Reloading {
 }
 
 /// Deploys the workflows of a folder and keeps doing so as they change.
-pub(super) async fn begin(handle: Handle, folder: &Path) -> Result<Reloading, Refused> {
+pub(super) async fn begin(handle: Handle, hosted: Vec<String>, folder: &Path) -> Result<Reloading, Refused> {
     // One note that something changed is as good as many.
     let (changed, mut changes) = mpsc::channel(1);
     let cannot =
@@ -45,7 +45,7 @@ pub(super) async fn begin(handle: Handle, folder: &Path) -> Result<Reloading, Re
     .map_err(cannot)?;
     watcher.watch(folder, RecursiveMode::Recursive).map_err(cannot)?;
 
-    let mut folder = Folder { handle, path: folder.to_owned(), known: BTreeMap::new() };
+    let mut folder = Folder { handle, hosted, path: folder.to_owned(), known: BTreeMap::new() };
     folder.refresh().await;
     let task = tokio::spawn(async move {
         loop {
@@ -66,6 +66,8 @@ pub(super) async fn begin(handle: Handle, folder: &Path) -> Result<Reloading, Re
 /// A folder with the digests of its files when they were last looked at.
 struct Folder {
     handle: Handle,
+    /// Names of the adapters that this process hosts.
+    hosted: Vec<String>,
     path: PathBuf,
     known: BTreeMap<PathBuf, Digest>,
 }
@@ -105,6 +107,10 @@ impl Folder {
         match self.handle.deploy(&source).await {
             Ok(deployed) => {
                 check::draw(&file, &source, &deployed.warnings);
+                let plan = sagabus_dsl::compile(&source).plan;
+                if let Some(unhosted) = plan.and_then(|plan| compose::unhosted(&plan, &self.hosted)) {
+                    warn!(file = %file.display(), "{unhosted}; its calls wait until then");
+                }
                 if deployed.changed {
                     info!(workflow = %deployed.name, file = %file.display(), "deployed");
                 }

@@ -158,7 +158,7 @@ impl Decider<'_> {
     ) -> Result<Option<Vec<(String, Value)>>, Problem> {
         for (name, test) in &filter.with {
             let Some(attribute) = event.attribute(name) else { return Ok(None) };
-            if !self.attribute_matches(id, name, test, &attribute)? {
+            if !self.attribute_matches(id, name, test, &attribute) {
                 return Ok(None);
             }
         }
@@ -166,7 +166,7 @@ impl Decider<'_> {
         let scope = self.task_scope(id);
         let mut fixed = Vec::new();
         for (name, correlation) in &filter.correlate {
-            let found = self.run(&correlation.from, &whole, &scope)?;
+            let Ok(found) = self.run(&correlation.from, &whole, &scope) else { return Ok(None) };
             let expected = match &correlation.expect {
                 Some(template) => {
                     let Some(execution) = self.execution(id) else { return Ok(None) };
@@ -184,17 +184,18 @@ impl Decider<'_> {
         Ok(Some(fixed))
     }
 
-    fn attribute_matches(&self, id: ExecutionId, name: &str, test: &Match, attribute: &Value) -> Result<bool, Problem> {
+    fn attribute_matches(&self, id: ExecutionId, name: &str, test: &Match, attribute: &Value) -> bool {
         match test {
-            Match::Constant(wanted) if same(wanted, attribute) => Ok(true),
-            Match::Constant(Value::String(pattern)) => Ok(attribute.as_str().is_some_and(|text| fits(pattern, text))),
+            Match::Constant(wanted) if same(wanted, attribute) => true,
+            Match::Constant(Value::String(pattern)) => attribute.as_str().is_some_and(|text| fits(pattern, text)),
             // A number or boolean comes as text where attributes travel in headers (CloudEvents, "Type System").
-            Match::Constant(wanted) if name != "data" => Ok(attribute.as_str() == Some(wanted.to_string().as_str())),
-            Match::Constant(_) => Ok(false),
+            Match::Constant(wanted) if name != "data" => attribute.as_str() == Some(wanted.to_string().as_str()),
+            Match::Constant(_) => false,
             Match::Expression(expression) => {
-                let value = self.run(expression, attribute, &self.task_scope(id))?;
-                Ok(value == Value::Bool(true)
-                    || (!matches!(value, Value::Bool(false) | Value::Null) && value == *attribute))
+                // An event of another shape does not match: a stray one must not end a listener.
+                let Ok(value) = self.run(expression, attribute, &self.task_scope(id)) else { return false };
+                value == Value::Bool(true)
+                    || (!matches!(value, Value::Bool(false) | Value::Null) && value == *attribute)
             }
         }
     }

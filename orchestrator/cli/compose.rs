@@ -1,10 +1,10 @@
 //! Puts a node together: store, bus, engine and the adapters of this process.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sagabus_adapter_sdk::{Adapter, Secrets, Worker, WorkerSettings};
 use sagabus_adapters::{Surroundings, Trust};
-use sagabus_core::plan::{Kind, Plan};
+use sagabus_core::id::WorkflowName;
 use sagabus_driver_embedded::EmbeddedBus;
 use sagabus_driver_sql::Access;
 use sagabus_engine::{Engine, Handle, Settings as EngineSettings};
@@ -81,24 +81,21 @@ pub(crate) fn names(adapters: &[Arc<dyn Adapter>]) -> Vec<String> {
     adapters.iter().map(|adapter| adapter.manifest().name).collect()
 }
 
-/// Says which adapters a plan calls that this process does not host, if there are any: their calls would wait for a worker
-/// that never comes, because the embedded bus reaches no other process.
-pub(crate) fn unhosted(plan: &Plan, hosted: &[String]) -> Option<String> {
-    let missing: BTreeSet<&str> = plan
-        .tasks
-        .iter()
-        .filter_map(|task| match &task.kind {
-            Kind::Call(call) if !hosted.iter().any(|name| **name == *call.adapter) => Some(call.adapter.as_ref()),
-            _ => None,
-        })
-        .collect();
+/// Says which adapters a workflow calls that this process does not host, if there are any: their calls would wait for a
+/// worker that never comes, because the embedded bus reaches no other process.
+pub(crate) fn unhosted<'a>(
+    workflow: &WorkflowName,
+    called: impl IntoIterator<Item = &'a str>,
+    hosted: &[String],
+) -> Option<String> {
+    let missing = called.into_iter().filter(|name| !hosted.iter().any(|one| one == name));
+    let missing: Vec<_> = missing.map(|name| format!("`{name}`")).collect();
     if missing.is_empty() {
         return None;
     }
-    let missing: Vec<_> = missing.into_iter().map(|name| format!("`{name}`")).collect();
     Some(format!(
         "{} calls {}, which is not hosted here (there is {}): add a table `[adapters.NAME]` to sagabus.toml",
-        plan.name,
+        workflow,
         missing.join(" and "),
         hosted.join(", ")
     ))

@@ -37,7 +37,7 @@ pub(crate) async fn perform(run: Run, config: Option<&Path>) -> Result<Exit, Ref
     let secrets = compose::secrets(run.hosting.secrets.as_deref().or(settings.secrets.as_deref()))?;
     // Who runs a workflow by hand is its author, or has read it.
     let adapters = compose::adapters(&settings, &run.hosting, Trust::Author, &secrets)?;
-    if let Some(unhosted) = compose::unhosted(&plan, &compose::names(&adapters)) {
+    if let Some(unhosted) = compose::unhosted(&plan.name, plan.adapters(), &compose::names(&adapters)) {
         return Err(Refused::wrong(unhosted));
     }
     let node = Node::start(Recipe { database: database.clone(), adapters, secrets, grace: GRACE }).await?;

@@ -15,6 +15,7 @@ use crate::{
     instance::{Execution, Instance, State},
     plan::{Plan, TaskId, Then},
     problem::{Problem, Standard},
+    schema::Schema,
     time::Timestamp,
 };
 
@@ -290,6 +291,14 @@ fn settlement(call: CallId, attempt: u32, outcome: &Outcome) -> Settlement {
         Outcome::Failed { error, effect } => (CallStatus::Failed, Some(error.clone()), Some(*effect)),
     };
     Settlement { call, attempt, status, error, effect, next_attempt_at: None }
+}
+
+/// Validates a value where there is a schema for it (DSL, "Data Flow"). `what` names the value in the error.
+fn validate(schema: Option<&Schema>, value: &Value, what: &str) -> Result<(), Problem> {
+    let Some(schema) = schema else { return Ok(()) };
+    schema
+        .validate(value)
+        .map_err(|violations| Problem::standard(Standard::Validation, format!("{what}: {violations}")))
 }
 
 /// The error that a passed deadline raises (DSL, "Timeouts").

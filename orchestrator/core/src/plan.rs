@@ -3,7 +3,7 @@
 //! Tasks live in one arena in document order and name each other by [`TaskId`]. Everything that can be checked
 //! without running has been checked: every expression compiles, every name resolves, every schema is valid.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 
@@ -42,6 +42,16 @@ impl Plan {
     #[must_use]
     pub fn task(&self, id: TaskId) -> &Task {
         &self.tasks[id.0 as usize]
+    }
+
+    /// The names of the adapters that its tasks call.
+    #[must_use]
+    pub fn adapters(&self) -> BTreeSet<&str> {
+        let called = self.tasks.iter().filter_map(|task| match &task.kind {
+            Kind::Call(call) => Some(call.adapter.as_ref()),
+            _ => None,
+        });
+        called.collect()
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Deployed {
     pub digest: Digest,
     /// Whether anything changed: false if the same text was deployed before.
     pub changed: bool,
+    /// The adapters that it calls.
+    pub adapters: BTreeSet<String>,
     /// Warnings.
     pub warnings: Vec<Diagnostic>,
 }
@@ -80,6 +82,7 @@ impl Catalogue {
         let Some(plan) = compiled.plan else { return Err(DeployError::Invalid(compiled.diagnostics)) };
         let plan = Arc::new(plan);
         let (name, digest) = (plan.name.clone(), plan.digest.clone());
+        let adapters = plan.adapters().into_iter().map(str::to_owned).collect();
         self.refresh().await.map_err(DeployError::Store)?;
         let changed = self.read(|known| known.deployed.get(&name) != Some(&digest));
         if changed {
@@ -92,7 +95,7 @@ impl Catalogue {
             known.keep(plan);
             known.deployed.insert(name.clone(), digest.clone());
         });
-        Ok(Deployed { name, digest, changed, warnings: compiled.diagnostics })
+        Ok(Deployed { name, digest, changed, adapters, warnings: compiled.diagnostics })
     }
 
     /// Learns what is deployed by now: another process may have deployed as well.

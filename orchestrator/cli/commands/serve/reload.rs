@@ -107,8 +107,8 @@ impl Folder {
         match self.handle.deploy(&source).await {
             Ok(deployed) => {
                 check::draw(&file, &source, &deployed.warnings);
-                let plan = sagabus_dsl::compile(&source).plan;
-                if let Some(unhosted) = plan.and_then(|plan| compose::unhosted(&plan, &self.hosted)) {
+                let called = deployed.adapters.iter().map(String::as_str);
+                if let Some(unhosted) = compose::unhosted(&deployed.name, called, &self.hosted) {
                     warn!(file = %file.display(), "{unhosted}; its calls wait until then");
                 }
                 if deployed.changed {

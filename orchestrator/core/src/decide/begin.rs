@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Decider, Step};
+use super::{Decider, Step, validate};
 use crate::{
     cause::{Start, TimerId, TimerPurpose},
     effect::Effect,
     fact::{EndStatus, Fact, Started},
     id::ExecutionId,
-    problem::{Problem, Standard},
+    problem::Problem,
     time::Timestamp,
 };
 
@@ -62,11 +62,7 @@ impl Decider<'_> {
 
     fn workflow_input(&self, raw: &Arc<Value>) -> Result<Arc<Value>, Problem> {
         let input = &self.plan.input;
-        if let Some(schema) = &input.schema {
-            schema.validate(raw).map_err(|violations| {
-                Problem::standard(Standard::Validation, format!("workflow input: {violations}"))
-            })?;
-        }
+        validate(input.schema.as_ref(), raw, "workflow input")?;
         match &input.from {
             Some(template) => self.evaluate(template, raw, &self.workflow_scope()),
             None => Ok(Arc::clone(raw)),

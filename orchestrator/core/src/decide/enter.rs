@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{DEPTH_MAX, Decider, EXECUTIONS_MAX, Ending, Step, TASKS_PER_DECISION_MAX, scope::Scope, scope::TaskView};
+use super::{
+    DEPTH_MAX, Decider, EXECUTIONS_MAX, Ending, Step, TASKS_PER_DECISION_MAX, scope::Scope, scope::TaskView, validate,
+};
 use crate::{
     fact::{Fact, TaskStarted},
     id::ExecutionId,
@@ -106,11 +108,7 @@ impl Decider<'_> {
 
     /// Validates and transforms a task's input, and works out by when it must have ended.
     fn admit(&self, task: &Task, raw: &Arc<Value>, scope: Scope) -> Result<Entry, Problem> {
-        if let Some(schema) = &task.input.schema {
-            schema
-                .validate(raw)
-                .map_err(|violations| Problem::standard(Standard::Validation, format!("task input: {violations}")))?;
-        }
+        validate(task.input.schema.as_ref(), raw, "task input")?;
         let input = match &task.input.from {
             Some(template) => Some(self.evaluate(template, raw, &scope)?).filter(|input| input != raw),
             None => None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Decider, Ending, Step, act::authorization, scope::Scope};
+use super::{Decider, Ending, Step, act::authorization, scope::Scope, validate};
 use crate::{
     cause::{TimerId, TimerPurpose},
     effect::{CallStatus, Effect, Settlement},
@@ -12,7 +12,7 @@ use crate::{
     id::ExecutionId,
     instance::{Phase, State},
     plan::{Export, Kind, Output, Then},
-    problem::{Problem, Standard},
+    problem::Problem,
 };
 
 impl Decider<'_> {
@@ -23,7 +23,9 @@ impl Decider<'_> {
         let (Some(task_id), Some(parent)) = (execution.task, execution.parent) else { return };
         let (task, input) = (plan.task(task_id), Arc::clone(&execution.input));
         let mut scope = self.task_scope(id);
+        let is_asked_for = task.output.transform.is_some() || task.export.is_some();
         if let Kind::Call(call) = &task.kind
+            && is_asked_for
             && let Some(authentication) = &call.authentication
         {
             // Resolved once more: nothing that it depends on has changed since the call.
@@ -56,22 +58,14 @@ impl Decider<'_> {
             Some(template) => self.evaluate(template, raw, &scope)?,
             None => Arc::clone(raw),
         };
-        if let Some(schema) = &output.schema {
-            schema
-                .validate(&transformed)
-                .map_err(|violations| Problem::standard(Standard::Validation, format!("output: {violations}")))?;
-        }
+        validate(output.schema.as_ref(), &transformed, "output")?;
         let Some(export) = export else { return Ok((transformed, None)) };
         scope.output = Some(Arc::clone(&transformed));
         let context = match &export.transform {
             Some(template) => self.evaluate(template, &transformed, &scope)?,
             None => Arc::clone(&self.instance.context),
         };
-        if let Some(schema) = &export.schema {
-            schema
-                .validate(&context)
-                .map_err(|violations| Problem::standard(Standard::Validation, format!("export: {violations}")))?;
-        }
+        validate(export.schema.as_ref(), &context, "export")?;
         let changed = (context != self.instance.context).then_some(context);
         Ok((transformed, changed))
     }
